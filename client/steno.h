@@ -1,0 +1,251 @@
+/* libsteno: LLM calls that are written down. This header is the whole public face of the library.
+ *
+ *     steno_client *client;
+ *     steno_error error;
+ *     if (steno_client_new(NULL, &client, &error)) … error.message …
+ *     steno_request *request = steno_request_new("gpt-4o-mini");
+ *     steno_request_add_message(request, "user", "Say hello.");
+ *     steno_response *response;
+ *     if (!steno_complete(client, request, &response, &error)) puts(steno_response_text(response));
+ *
+ * Each call publishes its lifecycle events (schema/EVENTS.md) into a spool file of the client's own, from where the
+ * daemon stenod stores them. No call ever waits for the log: not for a disk, a socket or the daemon.
+ *
+ * Threads: a client may be used by any number of threads at once. A request is used by one thread at a time and
+ * can be used again for further calls; a response is read-only. Errors: functions return STENO_OK (0) or fill `error`
+ * (which may be NULL) and return its status. Every x_free(NULL) is fine.
+ */
+#ifndef STENO_H
+#define STENO_H
+
+#include "schema/error.h"
+#include "schema/event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STENO_VERSION "0.1.0"
+
+typedef struct steno_client steno_client;
+typedef struct steno_request steno_request;
+typedef struct steno_response steno_response;
+typedef struct steno_call steno_call;
+
+/* ---- client ---- */
+
+/* Settings of a client. Begin with STENO_CONFIG_INIT and set what differs; all strings are copied.
+ * `size` lets the struct grow without breaking programs that were compiled against an older one.
+ */
+typedef struct steno_config {
+    size_t size;             /* sizeof(steno_config) */
+    const char *dir;         /* the Steno folder; NULL: $STENO_DIR, else the XDG folders (README, "Folders") */
+    const char *app_name;    /* who logs; NULL: the program's own name */
+    const char *app_version; /* NULL: none */
+    const char *api_key;     /* for every provider; NULL: the provider's own variable (OPENAI_API_KEY, …) */
+    const char *base_url;    /* for every provider; NULL: the provider's variable (OPENAI_BASE_URL, …), else its default */
+    int64_t timeout_ms;      /* a whole call, 1 to 86,400,000; 0: 600,000 */
+    size_t spool_bytes_max;  /* disk that undelivered events may take; 0: 256 MiB */
+    size_t async_max;        /* asynchronous calls on the wire at once, further ones wait; 0: 256 */
+} steno_config;
+
+#define STENO_CONFIG_INIT {.size = sizeof(steno_config)}
+
+/* A client: connections, hooks, and a publisher with its spool folder. `config` may be NULL (all defaults).
+ * *out is owned by the caller (steno_client_free).
+ * Errors: STENO_INVALID (a setting out of its range; a folder that belongs to someone else or that others can enter;
+ * a folder whose socket paths would be too long), STENO_SYSTEM (the folder cannot be made), STENO_NO_MEMORY.
+ * A disk without room is no error: events then go out on the bus alone.
+ * After fork(), the child's first call gives it a publisher of its own.
+ */
+STENO_API steno_status steno_client_new(const steno_config *config, steno_client **out, steno_error *error);
+
+/* Cancels what is still in flight (each such call ends as `failure`, type Cancelled), and frees the client. Waits for
+ * running callbacks, never for the daemon: what it has not fetched yet stays in the spool.
+ * Not to be called from a hook or a callback.
+ */
+STENO_API void steno_client_free(steno_client *client);
+
+/* ---- hooks: the five events, in process ---- */
+
+/* Called with each event of a call, after it is in the spool. `event` is borrowed for the time of the call and shows the
+ * fields of the call's earlier stages too. Hooks run on the thread that makes the call (steno_complete) or on the
+ * library's own (steno_complete_async): they should be quick. Several threads may be in a hook at once.
+ */
+typedef void (*steno_event_fn)(const steno_event *event, void *ctx);
+
+/* Any of the functions may be NULL. The same struct, exported as `steno_plugin`, is a subscriber plug-in. */
+typedef struct steno_hooks {
+    size_t size; /* sizeof(steno_hooks) */
+    void *ctx;   /* handed to each function */
+    steno_event_fn pre_api_call;
+    steno_event_fn stream_event;
+    steno_event_fn post_api_call;
+    steno_event_fn success;
+    steno_event_fn failure;
+} steno_hooks;
+
+#define STENO_HOOKS_INIT .size = sizeof(steno_hooks)
+
+/* Adds hooks (copied; `ctx` borrowed until the client is freed), called in the order in which they were added.
+ * Before the first call only. Errors: STENO_LIMIT beyond 16, STENO_INVALID.
+ */
+STENO_API steno_status steno_client_add_hooks(steno_client *client, const steno_hooks *hooks, steno_error *error);
+/* One function for one event: input is `pre_api_call`. */
+STENO_API steno_status steno_client_on_input(steno_client *client, steno_event_fn fn, void *ctx, steno_error *error);
+STENO_API steno_status steno_client_on_success(steno_client *client, steno_event_fn fn, void *ctx, steno_error *error);
+STENO_API steno_status steno_client_on_failure(steno_client *client, steno_event_fn fn, void *ctx, steno_error *error);
+
+/* ---- request ---- */
+
+/* A request for `model`: "gpt-4o-mini" (OpenAI, or whatever base_url points to) or "provider/model". The text is copied;
+ * the provider is looked up when the call is made. NULL when memory is short.
+ * The first setter that fails is remembered and makes the call itself fail, so setters need no check of their own.
+ */
+STENO_API steno_request *steno_request_new(const char *model);
+STENO_API void steno_request_free(steno_request *request);
+
+/* Appends {role, content: text} to `messages`. `role`: system, developer, user, assistant, tool. */
+STENO_API steno_status steno_request_add_message(steno_request *request, const char *role, const char *text);
+/* Appends a whole message given as a JSON object (multi-part content, tool calls, tool results). */
+STENO_API steno_status steno_request_add_message_json(steno_request *request, const char *json);
+/* Appends one text to `input`, what an embedding call embeds. */
+STENO_API steno_status steno_request_add_input(steno_request *request, const char *text);
+
+/* Sets a parameter of the body: "temperature", "tools", "response_format", … passed through as it is.
+ * `json` is any JSON value. "model" and "stream" are Steno's own and refused.
+ */
+STENO_API steno_status steno_request_set_json(steno_request *request, const char *name, const char *json);
+STENO_API steno_status steno_request_set_string(steno_request *request, const char *name, const char *value);
+STENO_API steno_status steno_request_set_int(steno_request *request, const char *name, int64_t value);
+STENO_API steno_status steno_request_set_double(steno_request *request, const char *name, double value);
+STENO_API steno_status steno_request_set_bool(steno_request *request, const char *name, bool value);
+
+/* What is only logged: never sent to the provider, except `user`, which is its parameter too. */
+STENO_API steno_status steno_request_set_metadata(steno_request *request, const char *key, const char *value);
+STENO_API steno_status steno_request_set_metadata_json(steno_request *request, const char *key, const char *json);
+STENO_API steno_status steno_request_add_tag(steno_request *request, const char *tag);
+STENO_API steno_status steno_request_set_user(steno_request *request, const char *user);
+STENO_API steno_status steno_request_set_session_id(steno_request *request, const char *session_id);
+STENO_API steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id);
+STENO_API steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id);
+
+/* For this request alone, before the client's setting and the environment. */
+STENO_API steno_status steno_request_set_api_key(steno_request *request, const char *api_key);
+STENO_API steno_status steno_request_set_base_url(steno_request *request, const char *base_url);
+STENO_API steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms);
+
+/* ---- calls ---- */
+
+/* Makes a chat completion and waits for it. On success *out is owned by the caller (steno_response_free). On failure
+ * *out is NULL, and `error` has type, provider, HTTP status, retryable and the provider's own message.
+ */
+STENO_API steno_status steno_complete(steno_client *client, const steno_request *request, steno_response **out,
+                                      steno_error *error);
+
+/* Called with each chunk of a stream: `json` is the chunk as the provider sent it (OpenAI-shaped), `text` the text it adds to the
+ * first choice ("" if none). Both borrowed for the time of the call. Return 0 to go on, anything else cancels the call.
+ */
+typedef int (*steno_chunk_fn)(const char *text, const char *json, void *ctx);
+
+/* The same, streamed: `on_chunk` (may be NULL) sees each chunk on the calling thread, then *out is the assembled response.
+ * A stream that breaks off fails; what had arrived is in the log and, through *out, with the caller (NULL if
+ * nothing had), also to be freed. `stream_options.include_usage` is asked for unless the request sets it.
+ */
+STENO_API steno_status steno_complete_stream(steno_client *client, const steno_request *request, steno_chunk_fn on_chunk,
+                                             void *ctx, steno_response **out, steno_error *error);
+
+/* Makes an embedding call: `input` through steno_request_add_input or steno_request_set_json(…, "input", …). */
+STENO_API steno_status steno_embed(steno_client *client, const steno_request *request, steno_response **out,
+                                   steno_error *error);
+
+/* Called once when an asynchronous call ends, on the library's thread. `response` is NULL on failure (but see
+ * steno_complete_stream) and belongs to the callee (steno_response_free); `error` is borrowed, its status STENO_OK on success.
+ * It may start further calls, but must not wait for any.
+ */
+typedef void (*steno_done_fn)(steno_response *response, const steno_error *error, void *ctx);
+
+/* Starts a call and returns at once; the request may be freed or changed right after. `done` may be NULL.
+ * If `out` is not NULL it receives a handle, owned by the caller (steno_call_free).
+ * Errors of the call itself reach `done`; the function fails only if it could not be started (then `done` is not called).
+ */
+STENO_API steno_status steno_complete_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
+                                            steno_call **out, steno_error *error);
+STENO_API steno_status steno_complete_stream_async(steno_client *client, const steno_request *request, steno_chunk_fn on_chunk,
+                                                   steno_done_fn done, void *ctx, steno_call **out, steno_error *error);
+STENO_API steno_status steno_embed_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
+                                         steno_call **out, steno_error *error);
+
+/* Waits until every asynchronous call of the client has ended and its callback returned. `timeout_ms` < 0: for ever.
+ * STENO_TIMEOUT if some are still in flight.
+ */
+STENO_API steno_status steno_wait(steno_client *client, int64_t timeout_ms, steno_error *error);
+/* The same for one call. */
+STENO_API steno_status steno_call_wait(steno_call *call, int64_t timeout_ms, steno_error *error);
+/* Asks for the call to end; it ends as `failure`, type Cancelled, unless it had ended already. */
+STENO_API void steno_call_cancel(steno_call *call);
+/* Gives the handle back; the call goes on. Must come before steno_client_free. */
+STENO_API void steno_call_free(steno_call *call);
+
+/* ---- response ---- */
+
+/* Numbers the provider did not report are STENO_UNKNOWN, never zero. */
+#define STENO_UNKNOWN (-1)
+
+/* Normalised: prompt includes cached and cache-written tokens, completion includes reasoning (EVENTS.md, "Usage"). */
+typedef struct steno_usage {
+    int64_t prompt_tokens;
+    int64_t completion_tokens;
+    int64_t total_tokens;
+    int64_t cached_tokens;
+    int64_t cache_write_tokens;
+    int64_t cache_write_1h_tokens;
+    int64_t reasoning_tokens;
+} steno_usage;
+
+STENO_API void steno_response_free(steno_response *response);
+/* The text of the first choice; "" if it has none (a tool call, an embedding). Borrowed. */
+STENO_API const char *steno_response_text(const steno_response *response);
+/* "stop", "length", "tool_calls", …, of the first choice; NULL if there is none. Borrowed. */
+STENO_API const char *steno_response_finish_reason(const steno_response *response);
+/* The model as the provider names it; NULL if it did not say. Borrowed. */
+STENO_API const char *steno_response_model(const steno_response *response);
+/* The call's id, as in column call_id of the log. Borrowed. */
+STENO_API const char *steno_response_call_id(const steno_response *response);
+STENO_API steno_usage steno_response_usage(const steno_response *response);
+/* US dollars; a negative number where price or usage is unknown. */
+STENO_API double steno_response_cost(const steno_response *response);
+/* The response as one OpenAI-shaped JSON object; for a stream, the assembled one. Borrowed. */
+STENO_API const char *steno_response_json(const steno_response *response);
+
+/* ---- events of calls that were made with another SDK ---- */
+
+/* Where an event went: its publisher and its place in that publisher's order. */
+typedef struct steno_receipt {
+    uint8_t publisher[16];
+    uint64_t seq; /* from 1 on */
+} steno_receipt;
+
+/* Publishes an event of the caller's own. `event` is a draft with at least field `event`; what else is common to all events
+ * (v, log_event_type, call_id, time, app) is added where it is missing. Keys in `api_key` are masked.
+ * When it returns STENO_OK the event is in the spool and survives the death of the process. `receipt` may be NULL.
+ * Errors: STENO_INVALID (a field has the wrong type: the message names it), STENO_LIMIT (event or spool too large).
+ */
+STENO_API steno_status steno_emit(steno_client *client, steno_draft *event, steno_receipt *receipt, steno_error *error);
+/* The same from the JSON text of one event. */
+STENO_API steno_status steno_emit_json(steno_client *client, const char *json, size_t size, steno_receipt *receipt,
+                                       steno_error *error);
+
+/* ---- cost ---- */
+
+/* What `usage` of `model` costs, in pico-dollars (1e-12 US dollars), by the price table built into the library.
+ * `provider` may be NULL. STENO_NOT_FOUND where the model or a needed price is unknown: unknown is never zero.
+ * STENO_INVALID where the usage does not say prompt or completion tokens, or contradicts itself.
+ */
+STENO_API steno_status steno_cost_of(const char *provider, const char *model, const steno_usage *usage, int64_t *pico_dollars,
+                                     steno_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* What went wrong, as a code and a sentence. Every fallible function of Steno
+ * returns a steno_status and fills a steno_error that its caller owns.
+ */
+#ifndef STENO_ERROR_H
+#define STENO_ERROR_H
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STENO_API __attribute__((visibility("default")))
+
+/* The outcome of a function. Values are part of the ABI: new ones go to the end. */
+typedef enum steno_status {
+    STENO_OK = 0,
+    STENO_INVALID,   /* an argument or an input is not what it must be */
+    STENO_NO_MEMORY, /* an allocation failed */
+    STENO_SYSTEM,    /* the operating system refused; the message has its reason */
+    STENO_LIMIT,     /* a named limit would be passed */
+    STENO_NOT_FOUND, /* what was asked for does not exist */
+    STENO_BUSY,      /* somebody else holds it */
+    STENO_CORRUPT,   /* stored or received bytes are not in their format */
+    STENO_TIMEOUT,   /* it did not happen in time */
+    STENO_END,       /* nothing more to read, for now */
+    STENO_FAILED,    /* an LLM call failed: error.type says how */
+} steno_status;
+
+/* Sizes of the texts below, with their final NUL. */
+#define STENO_ERROR_TYPE_BYTES 32
+#define STENO_ERROR_MESSAGE_BYTES 1024
+#define STENO_ERROR_PROVIDER_BYTES 64
+
+/* A failure in full. The caller owns it (usually on its stack); the callee only fills it in.
+ * `type` is set for failed LLM calls: Authentication, PermissionDenied, NotFound, BadRequest,
+ * ContextWindowExceeded, ContentPolicy, RateLimit, Timeout, Connection, InternalServer,
+ * ServiceUnavailable, Cancelled, MalformedResponse (EVENTS.md, "Errors"); it is empty otherwise.
+ */
+typedef struct steno_error {
+    steno_status status;
+    int http_status; /* of the provider's reply, 0 if there was none */
+    bool retryable;  /* the same call may work later */
+    char type[STENO_ERROR_TYPE_BYTES];
+    char provider[STENO_ERROR_PROVIDER_BYTES];
+    char message[STENO_ERROR_MESSAGE_BYTES];
+} steno_error;
+
+/* Fills `err` (which may be NULL) with a status and a printf-style message, clears its other
+ * fields, and returns `status`, so that `return steno_fail(err, …)` reads as one step.
+ * A message too long for its field is cut at a UTF-8 boundary.
+ */
+STENO_API steno_status steno_fail(steno_error *err, steno_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The name of a status ("invalid", "not found"), static. */
+STENO_API const char *steno_status_name(steno_status status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,141 @@
+-- The log: SQLite, WAL. stenod writes all of it but `cost`, which steno-cost writes together with its cursor.
+-- People and tools read the view `calls`. Times are Unix seconds (REAL), texts UTF-8, JSON columns JSON text.
+
+-- Who published: one row for each life of a client (the daemon itself is one too).
+CREATE TABLE publisher (
+    id         INTEGER PRIMARY KEY,
+    uuid       BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),
+    app        TEXT,
+    host       TEXT,
+    pid        INTEGER,
+    version    TEXT,
+    next       INTEGER NOT NULL DEFAULT 1,  -- the sequence number that is stored next
+    first_seen REAL NOT NULL,
+    last_seen  REAL NOT NULL,
+    ended      REAL                         -- its process is gone and all it wrote is stored
+);
+
+-- The journal: every event as it came, what `replay` reads. Kept for days; the last row is always kept, so that offsets never repeat.
+CREATE TABLE event (
+    offset    INTEGER PRIMARY KEY,          -- 1, 2, 3, …: the order of storing
+    publisher INTEGER REFERENCES publisher (id), -- NULL: a foreign publisher without sequence numbers
+    seq       INTEGER,
+    time      REAL NOT NULL,                -- field `time`, else when it was stored
+    event     TEXT NOT NULL,
+    call_id   TEXT,
+    topic     TEXT NOT NULL,
+    body      BLOB NOT NULL                 -- msgpack, schema/EVENTS.md
+);
+CREATE INDEX event_call ON event (call_id) WHERE call_id IS NOT NULL;
+
+-- One row a call, kept as long as the user likes. Narrow, so that reports scan little: the long texts are in `content`.
+CREATE TABLE call (
+    id                    INTEGER PRIMARY KEY,
+    call_id               TEXT NOT NULL UNIQUE,
+    publisher             INTEGER REFERENCES publisher (id),
+    status                TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'success', 'failure')),
+    started               REAL NOT NULL,
+    ended                 REAL,
+    first_token           REAL,             -- streams only
+    app                   TEXT,
+    provider              TEXT,
+    model                 TEXT,
+    call_type             TEXT,
+    stream                INTEGER NOT NULL DEFAULT 0,
+    cache_hit             INTEGER NOT NULL DEFAULT 0,
+    attempts              INTEGER NOT NULL DEFAULT 0,
+    prompt_tokens         INTEGER,          -- includes cached and cache-written; NULL: not reported
+    cached_tokens         INTEGER,
+    cache_write_tokens    INTEGER,
+    cache_write_1h_tokens INTEGER,
+    completion_tokens     INTEGER,          -- includes reasoning
+    reasoning_tokens      INTEGER,
+    total_tokens          INTEGER,
+    user                  TEXT,
+    session_id            TEXT,
+    trace_id              TEXT,
+    parent_id             TEXT,
+    tags                  TEXT,             -- JSON array
+    metadata              TEXT,             -- JSON object
+    finish_reason         TEXT,
+    error_type            TEXT,
+    error_message         TEXT,
+    error_status          INTEGER
+);
+CREATE INDEX call_started ON call (started);
+CREATE INDEX call_pending ON call (publisher) WHERE status = 'pending';
+
+-- The long texts of a call.
+CREATE TABLE content (
+    call          INTEGER PRIMARY KEY REFERENCES call (id),
+    messages      TEXT,                     -- JSON: `messages`, or `input` of an embedding
+    response      TEXT,                     -- JSON, OpenAI-shaped; of a cut stream, what had come
+    response_text TEXT                      -- the text of the first choice
+);
+
+-- What a call cost. Written by steno-cost, once a call.
+CREATE TABLE cost (
+    call_id      TEXT PRIMARY KEY,
+    offset       INTEGER NOT NULL,          -- of the event that it was computed from
+    pico_dollars INTEGER,                   -- 1e-12 US dollars; NULL: price or usage unknown
+    source       TEXT NOT NULL CHECK (source IN ('table', 'reported', 'cache', 'unknown')),
+    price_model  TEXT,                      -- the price entry that was used
+    price_date   TEXT
+) WITHOUT ROWID;
+
+-- How far each subscriber has come.
+CREATE TABLE subscriber (
+    name    TEXT PRIMARY KEY,
+    offset  INTEGER NOT NULL DEFAULT 0,     -- everything up to and including it is handled
+    updated REAL NOT NULL
+) WITHOUT ROWID;
+
+-- What could not be kept, and why.
+CREATE TABLE loss (
+    id        INTEGER PRIMARY KEY,
+    time      REAL NOT NULL,
+    publisher INTEGER REFERENCES publisher (id),
+    first_seq INTEGER,
+    last_seq  INTEGER,
+    count     INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    file      TEXT                          -- the damaged file, kept aside
+);
+
+CREATE VIEW calls AS
+SELECT call.call_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', call.started, 'unixepoch') AS started_at,
+       call.app,
+       call.provider,
+       call.model,
+       call.call_type,
+       call.stream,
+       call.status,
+       call.cache_hit,
+       call.attempts,
+       round((call.ended - call.started) * 1000, 1)       AS latency_ms,
+       round((call.first_token - call.started) * 1000, 1) AS ttft_ms,
+       call.prompt_tokens,
+       call.cached_tokens,
+       call.cache_write_tokens,
+       call.completion_tokens,
+       call.reasoning_tokens,
+       call.total_tokens,
+       cost.pico_dollars / 1e12 AS cost_usd,
+       call.user,
+       call.session_id,
+       call.trace_id,
+       call.tags,
+       call.metadata,
+       content.messages,
+       content.response,
+       content.response_text,
+       call.finish_reason,
+       call.error_type,
+       call.error_message,
+       call.error_status
+  FROM call
+  LEFT JOIN content ON content.call = call.id
+  LEFT JOIN cost ON cost.call_id = call.call_id;
+
+PRAGMA user_version = 1;
