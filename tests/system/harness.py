@@ -1,0 +1,166 @@
+"""What the system tests share: a temporary STENO_DIR, the real programs of the build, and waiting for a condition.
+
+Nothing here imports code of Steno: tests look from outside, at sockets, SQL, exit codes and output.
+"""
+
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import msgpack
+import zmq
+
+BIN = pathlib.Path(os.environ.get("STENO_BIN", pathlib.Path(__file__).parents[2] / "build" / "bin"))
+SOURCE = pathlib.Path(os.environ.get("STENO_SOURCE", pathlib.Path(__file__).parents[2]))
+PATIENCE = 30  # seconds that any awaited condition may take on a loaded machine
+
+
+def wait_for(condition, what, seconds=PATIENCE):
+    """Polls until condition() is true and returns its value; fails the test with `what` when time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        time.sleep(0.01)
+
+
+class SystemTest(unittest.TestCase):
+    """One temporary Steno folder a test; every process started through it ends with it."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="steno-", dir="/tmp"))
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STENO_", "OPENAI_", "XDG_"))}
+        self.env.update(STENO_DIR=str(self.dir), HOME=str(self.dir), LC_ALL="C.UTF-8")
+        self.processes = []
+        self.addCleanup(self.clean)
+
+    def clean(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        if getattr(self, "context", None):
+            self.context.destroy(linger=0)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- programs ----
+
+    def start(self, *args, log=None, **options):
+        """Starts a program in the background. stderr goes to <dir>/<log>, default the program's name + .log."""
+        args = [str(a) for a in args]
+        if "/" not in args[0] and (BIN / args[0]).exists():
+            args[0] = str(BIN / args[0])
+        path = self.dir / (log or pathlib.Path(args[0]).name + ".log")
+        with open(path, "ab") as stderr:
+            options.setdefault("stderr", stderr)
+            options.setdefault("env", self.env)
+            process = subprocess.Popen(args, **options)
+        self.processes.append(process)
+        return process
+
+    def run_program(self, *args, check=True, **options):
+        """Runs a program to its end and returns the CompletedProcess with text output."""
+        args = [str(a) for a in args]
+        if "/" not in args[0]:
+            args[0] = str(BIN / args[0])
+        options.setdefault("env", self.env)
+        options.setdefault("timeout", 4 * PATIENCE)
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        result = subprocess.run(args, capture_output=True, text=True, **options)
+        if check and result.returncode != 0:
+            raise AssertionError(f"{args} exited {result.returncode}: {result.stderr}{self.logs()}")
+        return result
+
+    def steno(self, *args, **options):
+        return self.run_program("steno", *args, **options)
+
+    def start_daemon(self, *args):
+        daemon = self.start("stenod", *args)
+        wait_for(lambda: daemon.poll() is not None or self.ping(), "stenod to answer a ping")
+        self.assertIsNone(daemon.poll(), "stenod ended: " + self.logs())
+        return daemon
+
+    def stop(self, process, sig=signal.SIGTERM):
+        process.send_signal(sig)
+        return process.wait(PATIENCE)
+
+    def start_provider(self):
+        """Starts the test provider and returns its base URL; OPENAI_* point to it from now on."""
+        provider = self.start("steno-test-provider", stdout=subprocess.PIPE, text=True)
+        ready, _, _ = select.select([provider.stdout], [], [], PATIENCE)
+        self.assertTrue(ready, "the test provider printed no address")
+        url = provider.stdout.readline().strip()
+        self.env.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-test-0123456789abcdef")
+        return url
+
+    def logs(self):
+        return "".join(f"\n--- {p.name}\n{p.read_text(errors='replace')[-4000:]}" for p in sorted(self.dir.glob("*.log")))
+
+    # ---- sockets ----
+
+    def socket(self, kind, endpoint):
+        self.context = getattr(self, "context", None) or zmq.Context()
+        socket = self.context.socket(kind)
+        socket.linger = 0
+        socket.connect(f"ipc://{self.dir}/{endpoint}")
+        return socket
+
+    def control(self, verb, timeout=PATIENCE, **fields):
+        """One request to the control socket; the reply's map, or None if nobody answered in time."""
+        socket = self.socket(zmq.DEALER, "control")
+        try:
+            socket.send(msgpack.packb({"verb": verb, **fields}))
+            if not socket.poll(timeout * 1000):
+                return None
+            return msgpack.unpackb(socket.recv_multipart()[-1])
+        finally:
+            socket.close()
+
+    def ping(self):
+        reply = self.control("ping", timeout=0.2)
+        return reply and reply["ok"]
+
+    # ---- the log ----
+
+    def sql(self, query, *params):
+        """Rows of a query on log.db, as dicts; [] while there is no database or table yet."""
+        path = self.dir / "log.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(query, params)]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+        finally:
+            connection.close()
+
+    def wait_for_rows(self, count, query, *params):
+        return wait_for(lambda: (rows := self.sql(query, *params)) and len(rows) >= count and rows, f"{count} rows of {query}")
+
+
+def main():
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])
