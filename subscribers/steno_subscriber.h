@@ -26,20 +26,22 @@ typedef struct steno_subscriber steno_subscriber;
 #define STENO_FROM_NOW INT64_C(-2)
 
 typedef struct steno_subscriber_config {
-    size_t size;                /* sizeof(steno_subscriber_config) */
-    const char *dir;            /* the Steno folder; NULL: as everywhere ($STENO_DIR, else XDG) */
-    const char *name;           /* of the durable cursor, 1 to 64 of [A-Za-z0-9_.-]; NULL: none is kept */
-    const char *const *topics;  /* prefixes ("success.", "failure.openai."), NULL-terminated; NULL: everything */
-    int64_t from;               /* an offset (the first one wanted), or STENO_FROM_…; default: beginning with a name, else now */
-    bool from_set;              /* true: `from` goes before the cursor that is stored */
+    size_t size;               /* sizeof(steno_subscriber_config) */
+    const char *dir;           /* the Steno folder; NULL: as everywhere ($STENO_DIR, else XDG) */
+    const char *name;          /* of the durable cursor, 1 to 64 of [A-Za-z0-9_.-]; NULL: none is kept */
+    const char *const *topics; /* prefixes ("success.", "failure.openai."), NULL-terminated; NULL: everything */
+    int64_t from;  /* an offset (the first one wanted), or STENO_FROM_…; default: beginning with a name, else now */
+    bool from_set; /* true: `from` goes before the cursor that is stored */
     size_t commit_events;       /* commit the cursor after so many events; 0: 100 */
     int64_t commit_ms;          /* … or after so long; 0: 1,000 */
     int64_t connect_timeout_ms; /* how long to wait for a daemon at the start; 0: 5,000; < 0: for ever */
 } steno_subscriber_config;
 
-#define STENO_SUBSCRIBER_CONFIG_INIT {.size = sizeof(steno_subscriber_config)}
+#define STENO_SUBSCRIBER_CONFIG_INIT \
+    { .size = sizeof(steno_subscriber_config) }
 
-STENO_API steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_subscriber **out, steno_error *error);
+STENO_API steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_subscriber **out,
+                                            steno_error *error);
 STENO_API void steno_subscriber_free(steno_subscriber *subscriber);
 
 /* Called with each event; `event` is borrowed for the time of the call. Return 0 to go on. Anything else stops the run
@@ -49,7 +51,8 @@ typedef int (*steno_handler_fn)(const steno_event *event, void *ctx);
 /* Runs until steno_subscriber_stop (STENO_OK), the handler's refusal (STENO_FAILED), or an error. The cursor is committed on the way
  * and at the end. A daemon that goes away is waited for.
  */
-STENO_API steno_status steno_subscriber_run(steno_subscriber *subscriber, steno_handler_fn handler, void *ctx, steno_error *error);
+STENO_API steno_status steno_subscriber_run(steno_subscriber *subscriber, steno_handler_fn handler, void *ctx,
+                                            steno_error *error);
 /* One step of the same for programs with a loop of their own: the next event in *out (borrowed until the next call), or
  * STENO_TIMEOUT after `timeout_ms`. Calling it again means that the event before was handled.
  */
