@@ -3,7 +3,8 @@
 # With OPENAI_API_KEY it calls the real provider; without, the test provider on this machine.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
-export PATH="$PWD/build/bin:$PWD/build/bin/examples:$PATH"
+bin=${STENO_BIN:-$PWD/build/bin}
+export PATH="$bin:$bin/examples:$PATH"
 
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || title() { printf '\n%s\n' "$*"; }
