@@ -10,7 +10,7 @@ title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || title() { printf '\n%s\n' "$*"; }
 
 # A folder with a short path (socket paths are limited to 107 bytes), the same every time, begun anew.
-export STENO_DIR="/tmp/steno-demo-$(id -u)"
+export STENO_DIR="${TMPDIR:-/tmp}/steno-demo-$(id -u)"
 rm -rf -- "$STENO_DIR"
 mkdir -m 700 "$STENO_DIR"
 
