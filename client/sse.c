@@ -13,7 +13,8 @@ static steno_status add(buffer *to, const char *bytes, size_t size, steno_error 
 /* A blank line: the event is whole. */
 static steno_status dispatch(sse *self) {
     steno_status status = STENO_OK;
-    if (self->has_data) status = self->on_event(buffer_text(&self->name), buffer_text(&self->data), self->data.size, self->ctx);
+    if (self->has_data)
+        status = self->on_event(buffer_text(&self->name), buffer_text(&self->data), self->data.size, self->ctx);
     buffer_clear(&self->name);
     buffer_clear(&self->data);
     self->has_data = false;

@@ -19,8 +19,8 @@ typedef struct sse {
     void *ctx;
     buffer line, name, data;
     bool has_data;
-    bool after_cr;   /* the last byte was a CR: a LF now belongs to it */
-    bool begun;      /* the byte order mark can't come any more */
+    bool after_cr; /* the last byte was a CR: a LF now belongs to it */
+    bool begun;    /* the byte order mark can't come any more */
 } sse;
 
 /* STENO_LIMIT: an event is too long. STENO_NO_MEMORY. Else what on_event returned. */

@@ -33,13 +33,15 @@ static steno_status unknown(const char *asked, size_t prefix, steno_error *error
         size_t length = strlen(known);
         snprintf(known + length, sizeof known - length, "%s%s", i ? ", " : "", providers[i].name);
     }
-    return steno_fail(error, STENO_INVALID,
-                      "unknown provider \"%.*s\" in model \"%.128s\": known are %s; for any other server that speaks OpenAI's "
-                      "protocol set its base URL",
-                      (int)(prefix < 64 ? prefix : 64), asked, asked, known);
+    return steno_fail(
+        error, STENO_INVALID,
+        "unknown provider \"%.*s\" in model \"%.128s\": known are %s; for any other server that speaks OpenAI's "
+        "protocol set its base URL",
+        (int)(prefix < 64 ? prefix : 64), asked, asked, known);
 }
 
-steno_status provider_find(const char *asked, bool custom_url, const provider **out, const char **model, steno_error *error) {
+steno_status provider_find(const char *asked, bool custom_url, const provider **out, const char **model,
+                           steno_error *error) {
     *out = &providers[0];
     *model = asked;
     const char *slash = strchr(asked, '/');

@@ -18,6 +18,7 @@ typedef struct provider {
  * A name without a prefix, or, where `custom_url` (the caller named a server), with one that is no provider's, is OpenAI's protocol at that
  * server. STENO_INVALID names the providers there are.
  */
-steno_status provider_find(const char *asked, bool custom_url, const provider **out, const char **model, steno_error *error);
+steno_status provider_find(const char *asked, bool custom_url, const provider **out, const char **model,
+                           steno_error *error);
 
 #endif
