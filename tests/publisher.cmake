@@ -1,2 +1,1 @@
-steno_unit_test(publisher steno_schema PkgConfig::ZMQ Threads::Threads)
-target_sources(test_publisher PRIVATE ${PROJECT_SOURCE_DIR}/client/publisher.c ${PROJECT_SOURCE_DIR}/client/sender.c ${PROJECT_SOURCE_DIR}/client/fork_watch.c)
+steno_unit_test(publisher steno_client PkgConfig::ZMQ Threads::Threads)

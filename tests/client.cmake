@@ -1,0 +1,7 @@
+steno_unit_test(sse steno_client)
+steno_unit_test(stream_assembly steno_client)
+steno_unit_test(client steno_client PkgConfig::CURL)
+target_include_directories(test_client PRIVATE ${CURL_INCLUDE_DIRS})
+steno_system_test(test_client)
+add_executable(steno-test-calls system/calls.c)
+target_link_libraries(steno-test-calls PRIVATE steno_shared Threads::Threads steno_flags)

@@ -1,0 +1,273 @@
+/* Tests of the client's small rooms: requests, usage, failures, masks, the table of providers, and emit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/failure.h"
+#include "client/mask.h"
+#include "client/providers/table.h"
+#include "client/request.h"
+#include "client/usage.h"
+#include "schema/spool.h"
+
+static void a_request_keeps_its_first_error(void **state) {
+    (void)state;
+    steno_request *request = steno_request_new("gpt-4o");
+    assert_int_equal(steno_request_set_json(request, "tools", "[{]"), STENO_INVALID);
+    assert_int_equal(steno_request_set_string(request, "model", "other"), STENO_INVALID);
+    assert_int_equal(steno_request_set_string(request, "seed", "ok"), STENO_OK);
+    assert_non_null(strstr(request->error.message, "tools"));
+    assert_non_null(strstr(request->error.message, "line 1"));
+    steno_request_free(request);
+    request = steno_request_new("gpt-4o");
+    assert_int_equal(steno_request_set_timeout_ms(request, 0), STENO_INVALID);
+    assert_int_equal(steno_request_set_double(request, "temperature", 0.0 / 0.0), STENO_INVALID);
+    assert_int_equal(steno_request_add_message_json(request, "[]"), STENO_INVALID);
+    assert_int_equal(steno_request_set_string(request, "messages", "x"), STENO_OK);
+    assert_int_equal(steno_request_add_message(request, "user", "x"), STENO_INVALID);
+    steno_request_free(request);
+}
+
+static void any_parameter_passes_through(void **state) {
+    (void)state;
+    steno_request *request = steno_request_new("gpt-4o");
+    steno_request_add_message(request, "user", "bad \xFF byte");
+    steno_request_set_json(request, "tools", "[{\"type\":\"function\"}]");
+    steno_request_set_int(request, "seed", 7);
+    steno_request_set_bool(request, "store", false);
+    steno_request_set_double(request, "temperature", 0.5);
+    steno_request_set_user(request, "alice");
+    char *body = json_dumps(request->params, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(
+        body, "{\"messages\":[{\"content\":\"bad \xEF\xBF\xBD byte\",\"role\":\"user\"}],\"seed\":7,\"store\":false,"
+              "\"temperature\":0.5,\"tools\":[{\"type\":\"function\"}],\"user\":\"alice\"}");
+    free(body);
+    assert_int_equal(request->error.status, STENO_OK);
+    steno_request_free(request);
+}
+
+static void usage_is_normalised_and_unknown_is_not_zero(void **state) {
+    (void)state;
+    static const struct {
+        const char *json;
+        steno_usage usage;
+    } cases[] = {
+        {"{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_tokens_details\":{\"cached_"
+         "tokens\":64},"
+         "\"completion_tokens_details\":{\"reasoning_tokens\":20}}",
+         {100, 50, 150, 64, -1, -1, 20}},
+        {"{\"prompt_tokens\":9,\"total_tokens\":9}", {9, -1, 9, -1, -1, -1, -1}},
+        {"{\"prompt_tokens\":9,\"completion_tokens\":0}", {9, 0, 9, -1, -1, -1, -1}},
+        {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"prompt_cache_hit_tokens\":8,\"prompt_cache_miss_tokens\":2}",
+         {10, 1, 11, 8, -1, -1, -1}},
+        {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_"
+         "tokens\":4}}",
+         {10, 1, 11, 0, 4, -1, -1}},
+        {"{\"prompt_tokens\":-5,\"completion_tokens\":\"x\",\"total_tokens\":1e300}", {-1, -1, -1, -1, -1, -1, -1}},
+        {"null", {-1, -1, -1, -1, -1, -1, -1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *json = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+        steno_usage usage = usage_from_openai(json);
+        assert_memory_equal(&usage, &cases[i].usage, sizeof usage);
+        json_decref(json);
+    }
+}
+
+static void failures_get_their_type_and_keep_the_message(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+        const char *type;
+        bool retryable;
+        const char *message;
+    } cases[] = {
+        {401, "{\"error\":{\"message\":\"Incorrect API key\",\"code\":\"invalid_api_key\"}}", "Authentication", false,
+         "Incorrect API key"},
+        {403, "{\"error\":{\"message\":\"no access\"}}", "PermissionDenied", false, "no access"},
+        {404, "{\"error\":{\"message\":\"no such model\",\"code\":\"model_not_found\"}}", "NotFound", false,
+         "no such model"},
+        {400, "{\"error\":{\"message\":\"bad\",\"type\":\"invalid_request_error\"}}", "BadRequest", false, "bad"},
+        {400, "{\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}", "ContextWindowExceeded",
+         false, "too long"},
+        {400, "{\"error\":{\"message\":\"This model's maximum context length is 10\"}}", "ContextWindowExceeded", false,
+         NULL},
+        {400, "{\"error\":{\"message\":\"filtered\",\"code\":\"content_filter\"}}", "ContentPolicy", false, "filtered"},
+        {429, "{\"error\":{\"message\":\"slow down\"}}", "RateLimit", true, "slow down"},
+        {429, "{\"error\":{\"message\":\"no credit\",\"code\":\"insufficient_quota\"}}", "RateLimit", false,
+         "no credit"},
+        {408, "", "Timeout", true, "HTTP 408"},
+        {500, "{\"error\":{\"message\":\"oops\"}}", "InternalServer", true, "oops"},
+        {502, "<html>bad gateway</html>", "ServiceUnavailable", true, "HTTP 502: <html>bad gateway</html>"},
+        {503, "{\"error\":\"loading\"}", "ServiceUnavailable", true, "loading"},
+        {529, "{\"error\":{\"message\":\"overloaded\"}}", "ServiceUnavailable", true, "overloaded"},
+        {422, "{\"detail\":\"wrong shape\"}", "BadRequest", false, "wrong shape"},
+        {307, "", "InternalServer", false, NULL},
+        {200, "{\"error\":{\"message\":\"in mid-stream\",\"code\":429}}", "RateLimit", true, "in mid-stream"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *json = json_loads(cases[i].body, JSON_DECODE_ANY, NULL);
+        steno_error error;
+        failure_from_reply(&error, cases[i].status, json, cases[i].body);
+        assert_string_equal(error.type, cases[i].type);
+        assert_int_equal(error.retryable, cases[i].retryable);
+        assert_int_equal(error.http_status, cases[i].status);
+        if (cases[i].message) assert_string_equal(error.message, cases[i].message);
+        json_decref(json);
+    }
+}
+
+static void secrets_are_masked(void **state) {
+    (void)state;
+    char key[MASK_KEY_BYTES];
+    mask_key("sk-0123456789abcdef", key);
+    assert_string_equal(key, "****cdef");
+    mask_key("short", key);
+    assert_string_equal(key, "****");
+    mask_key(NULL, key);
+    assert_string_equal(key, "");
+    char text[] = "x sk-0123456789abcdef y sk-0123456789abcdef";
+    mask_bytes("sk-0123456789abcdef", text, strlen(text));
+    assert_string_equal(text, "x ***************cdef y ***************cdef");
+    char word[] = "none of it";
+    mask_bytes("none", word, strlen(word));
+    assert_string_equal(word, "none of it");
+    static const char *const urls[][2] = {
+        {"https://api.openai.com/v1", "https://api.openai.com/v1"},
+        {"https://user:secret@host/v1?key=abc&x=1", "https://host/v1?key=&x="},
+        {"http://host:8080/a@b", "http://host:8080/a@b"},
+        {"host", "host"},
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        char *masked = mask_url(urls[i][0]);
+        assert_string_equal(masked, urls[i][1]);
+        free(masked);
+    }
+}
+
+static void the_prefix_names_the_provider(void **state) {
+    (void)state;
+    const provider *found;
+    const char *model;
+    steno_error error;
+    assert_int_equal(provider_find("gpt-4o", false, &found, &model, &error), STENO_OK);
+    assert_string_equal(found->name, "openai");
+    assert_string_equal(model, "gpt-4o");
+    assert_int_equal(provider_find("groq/meta-llama/llama-4", false, &found, &model, &error), STENO_OK);
+    assert_string_equal(found->name, "groq");
+    assert_string_equal(model, "meta-llama/llama-4");
+    assert_int_equal(provider_find("meta-llama/llama-4", true, &found, &model, &error), STENO_OK);
+    assert_string_equal(found->name, "openai");
+    assert_string_equal(model, "meta-llama/llama-4");
+    assert_int_equal(provider_find("opnai/gpt-4o", false, &found, &model, &error), STENO_INVALID);
+    assert_non_null(strstr(error.message, "opnai"));
+    assert_non_null(strstr(error.message, "openrouter"));
+    assert_int_equal(provider_find("", false, &found, &model, &error), STENO_INVALID);
+    assert_int_equal(provider_find("groq/", false, &found, &model, &error), STENO_INVALID);
+}
+
+/* Emits one event and returns it as the spool has it; the caller frees with steno_event_free. */
+static steno_event *emitted(const char *json, steno_status expected, steno_error *error) {
+    static char dir[] = "/tmp/steno-emit-XXXXXX", command[64];
+    static uint8_t bytes[65536];
+    strcpy(dir, "/tmp/steno-emit-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    steno_config config = STENO_CONFIG_INIT;
+    config.dir = dir;
+    config.app_name = "test";
+    steno_client *client;
+    steno_receipt receipt;
+    if (steno_client_new(&config, &client, error)) fail_msg("%s", error->message);
+    assert_int_equal(steno_emit_json(client, json, strlen(json), &receipt, error), expected);
+    steno_event *event = NULL;
+    if (expected == STENO_OK) {
+        char spool[64];
+        snprintf(spool, sizeof spool, "%s/spool", dir);
+        spool_reader *reader;
+        spool_record record;
+        assert_int_equal(spool_reader_open(spool, receipt.publisher, 1, &reader, NULL), STENO_OK);
+        assert_int_equal(spool_read(reader, &record, NULL), STENO_OK);
+        assert_int_equal(record.seq, receipt.seq);
+        memcpy(bytes, record.bytes, record.size);
+        assert_int_equal(steno_event_decode(bytes, record.size, &event, NULL), STENO_OK);
+        spool_reader_close(reader);
+    }
+    steno_client_free(client);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+    return event;
+}
+
+static void an_emitted_event_gets_what_it_lacks(void **state) {
+    (void)state;
+    steno_error error;
+    steno_event *event =
+        emitted("{\"event\":\"success\",\"model\":\"groq/llama\",\"api_key\":\"sk-0123456789abcdef\",\"time\":null,"
+                "\"note\":\"my key is sk-0123456789abcdef\",\"own\":[1]}",
+                STENO_OK, &error);
+    assert_string_equal(steno_event_string(event, "provider"), "groq");
+    assert_string_equal(steno_event_string(event, "model"), "llama");
+    assert_string_equal(steno_event_string(event, "log_event_type"), "successful_api_call");
+    assert_string_equal(steno_event_string(event, "api_key"), "****cdef");
+    assert_string_equal(steno_event_string(event, "note"), "my key is ***************cdef");
+    assert_int_equal(strlen(steno_event_string(event, "call_id")), 36);
+    assert_int_equal(steno_value_int(steno_event_get(event, "v"), 0), 1);
+    assert_true(steno_value_double(steno_event_get(event, "time"), 0) > 1.6e9);
+    assert_string_equal(steno_value_string(steno_value_get(steno_event_get(event, "app"), "name"), NULL), "test");
+    assert_int_equal(steno_value_count(steno_event_get(event, "own")), 1);
+    assert_int_equal(steno_event_validate(event, &error), STENO_OK);
+    steno_event_free(event);
+}
+
+static void a_wrong_event_is_refused_with_the_reason(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"event\":\"sucess\"}", "success"},
+        {"{}", "`event`"},
+        {"[]", "JSON object"},
+        {"{\"event\":", "line 1"},
+        {"{\"event\":\"success\",\"user\":7}", "`user`"},
+        {"{\"event\":\"success\",\"start_time\":\"today\"}", "`start_time`"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        steno_error error;
+        emitted(cases[i][0], STENO_INVALID, &error);
+        assert_int_equal(error.status, STENO_INVALID);
+        if (!strstr(error.message, cases[i][1])) fail_msg("\"%s\" does not say \"%s\"", error.message, cases[i][1]);
+    }
+}
+
+static void settings_out_of_range_are_refused(void **state) {
+    (void)state;
+    steno_client *client;
+    steno_error error;
+    steno_config config = STENO_CONFIG_INIT;
+    config.timeout_ms = -1;
+    assert_int_equal(steno_client_new(&config, &client, &error), STENO_INVALID);
+    assert_null(client);
+    config = (steno_config){.size = sizeof config + 8};
+    assert_int_equal(steno_client_new(&config, &client, &error), STENO_INVALID);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_keeps_its_first_error),
+        cmocka_unit_test(any_parameter_passes_through),
+        cmocka_unit_test(usage_is_normalised_and_unknown_is_not_zero),
+        cmocka_unit_test(failures_get_their_type_and_keep_the_message),
+        cmocka_unit_test(secrets_are_masked),
+        cmocka_unit_test(the_prefix_names_the_provider),
+        cmocka_unit_test(an_emitted_event_gets_what_it_lacks),
+        cmocka_unit_test(a_wrong_event_is_refused_with_the_reason),
+        cmocka_unit_test(settings_out_of_range_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
