@@ -17,6 +17,7 @@ void publisher_close(publisher *self);
  * STENO_OK: it is in the spool. STENO_LIMIT, STENO_SYSTEM: the spool could not keep it; it goes out on the bus alone and `receipt`
  * is filled in all the same. STENO_INVALID: larger than STENO_EVENT_BYTES_MAX.
  */
-steno_status publisher_publish(publisher *self, const void *body, size_t size, steno_receipt *receipt, steno_error *error);
+steno_status publisher_publish(publisher *self, const void *body, size_t size, steno_receipt *receipt,
+                               steno_error *error);
 
 #endif

@@ -43,13 +43,14 @@ typedef struct steno_config {
     const char *app_name;    /* who logs; NULL: the program's own name */
     const char *app_version; /* NULL: none */
     const char *api_key;     /* for every provider; NULL: the provider's own variable (OPENAI_API_KEY, …) */
-    const char *base_url;    /* for every provider; NULL: the provider's variable (OPENAI_BASE_URL, …), else its default */
-    int64_t timeout_ms;      /* a whole call, 1 to 86,400,000; 0: 600,000 */
-    size_t spool_bytes_max;  /* disk that undelivered events may take; 0: 256 MiB */
-    size_t async_max;        /* asynchronous calls on the wire at once, further ones wait; 0: 256 */
+    const char *base_url; /* for every provider; NULL: the provider's variable (OPENAI_BASE_URL, …), else its default */
+    int64_t timeout_ms;   /* a whole call, 1 to 86,400,000; 0: 600,000 */
+    size_t spool_bytes_max; /* disk that undelivered events may take; 0: 256 MiB */
+    size_t async_max;       /* asynchronous calls on the wire at once, further ones wait; 0: 256 */
 } steno_config;
 
-#define STENO_CONFIG_INIT {.size = sizeof(steno_config)}
+#define STENO_CONFIG_INIT \
+    { .size = sizeof(steno_config) }
 
 /* A client: connections, hooks, and a publisher with its spool folder. `config` may be NULL (all defaults).
  * *out is owned by the caller (steno_client_free).
@@ -152,8 +153,9 @@ typedef int (*steno_chunk_fn)(const char *text, const char *json, void *ctx);
  * A stream that breaks off fails; what had arrived is in the log and, through *out, with the caller (NULL if
  * nothing had), also to be freed. `stream_options.include_usage` is asked for unless the request sets it.
  */
-STENO_API steno_status steno_complete_stream(steno_client *client, const steno_request *request, steno_chunk_fn on_chunk,
-                                             void *ctx, steno_response **out, steno_error *error);
+STENO_API steno_status steno_complete_stream(steno_client *client, const steno_request *request,
+                                             steno_chunk_fn on_chunk, void *ctx, steno_response **out,
+                                             steno_error *error);
 
 /* Makes an embedding call: `input` through steno_request_add_input or steno_request_set_json(…, "input", …). */
 STENO_API steno_status steno_embed(steno_client *client, const steno_request *request, steno_response **out,
@@ -169,12 +171,13 @@ typedef void (*steno_done_fn)(steno_response *response, const steno_error *error
  * If `out` is not NULL it receives a handle, owned by the caller (steno_call_free).
  * Errors of the call itself reach `done`; the function fails only if it could not be started (then `done` is not called).
  */
-STENO_API steno_status steno_complete_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
-                                            steno_call **out, steno_error *error);
-STENO_API steno_status steno_complete_stream_async(steno_client *client, const steno_request *request, steno_chunk_fn on_chunk,
-                                                   steno_done_fn done, void *ctx, steno_call **out, steno_error *error);
-STENO_API steno_status steno_embed_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
-                                         steno_call **out, steno_error *error);
+STENO_API steno_status steno_complete_async(steno_client *client, const steno_request *request, steno_done_fn done,
+                                            void *ctx, steno_call **out, steno_error *error);
+STENO_API steno_status steno_complete_stream_async(steno_client *client, const steno_request *request,
+                                                   steno_chunk_fn on_chunk, steno_done_fn done, void *ctx,
+                                                   steno_call **out, steno_error *error);
+STENO_API steno_status steno_embed_async(steno_client *client, const steno_request *request, steno_done_fn done,
+                                         void *ctx, steno_call **out, steno_error *error);
 
 /* Waits until every asynchronous call of the client has ended and its callback returned. `timeout_ms` < 0: for ever.
  * STENO_TIMEOUT if some are still in flight.
@@ -242,8 +245,8 @@ STENO_API steno_status steno_emit_json(steno_client *client, const char *json, s
  * `provider` may be NULL. STENO_NOT_FOUND where the model or a needed price is unknown: unknown is never zero.
  * STENO_INVALID where the usage does not say prompt or completion tokens, or contradicts itself.
  */
-STENO_API steno_status steno_cost_of(const char *provider, const char *model, const steno_usage *usage, int64_t *pico_dollars,
-                                     steno_error *error);
+STENO_API steno_status steno_cost_of(const char *provider, const char *model, const steno_usage *usage,
+                                     int64_t *pico_dollars, steno_error *error);
 
 #ifdef __cplusplus
 }

@@ -8,9 +8,9 @@
 #define cleanup(function) __attribute__((cleanup(function)))
 
 /* Defines `name`, a cleanup function for a variable of type `type *`, that calls `release` on it. */
-#define CLEANUP_FUNCTION(name, type, release)                                                                          \
-    static inline __attribute__((unused)) void name(type **variable) {                                                 \
-        if (*variable) release(*variable);                                                                             \
+#define CLEANUP_FUNCTION(name, type, release)                          \
+    static inline __attribute__((unused)) void name(type **variable) { \
+        if (*variable) release(*variable);                             \
     }
 
 static inline __attribute__((unused)) void clean_memory(void *variable) { free(*(void **)variable); }

@@ -12,12 +12,12 @@
 
 /* A plain value: no ownership. */
 typedef struct place {
-    char runtime[PLACE_PATH_BYTES];              /* folder of the sockets and of stenod's lock */
-    char state[PLACE_PATH_BYTES];                /* folder of log.db and spool/ */
-    char spool[PLACE_PATH_BYTES + 16];           /* $STATE/spool */
-    char log[PLACE_PATH_BYTES + 16];             /* $STATE/log.db */
-    char config[PLACE_PATH_BYTES + 16];          /* stenod.ini: $STENO_CONFIG, else in $STENO_DIR or $XDG_CONFIG_HOME/steno */
-    char events_in[PLACE_ENDPOINT_BYTES];        /* ipc://… endpoints */
+    char runtime[PLACE_PATH_BYTES];       /* folder of the sockets and of stenod's lock */
+    char state[PLACE_PATH_BYTES];         /* folder of log.db and spool/ */
+    char spool[PLACE_PATH_BYTES + 16];    /* $STATE/spool */
+    char log[PLACE_PATH_BYTES + 16];      /* $STATE/log.db */
+    char config[PLACE_PATH_BYTES + 16];   /* stenod.ini: $STENO_CONFIG, else in $STENO_DIR or $XDG_CONFIG_HOME/steno */
+    char events_in[PLACE_ENDPOINT_BYTES]; /* ipc://… endpoints */
     char events_out[PLACE_ENDPOINT_BYTES];
     char control[PLACE_ENDPOINT_BYTES];
 } place;

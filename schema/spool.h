@@ -28,8 +28,8 @@ typedef struct spool_writer spool_writer;
 /* Makes `spool_folder/<publisher>/` and locks it for the life of the process. A disk without room is no error here:
  * appending then fails with STENO_SYSTEM until there is room.
  */
-steno_status spool_writer_open(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES], size_t bytes_max,
-                               spool_writer **out, steno_error *error);
+steno_status spool_writer_open(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES],
+                               size_t bytes_max, spool_writer **out, steno_error *error);
 /* Releases lock and memory. The files stay for the daemon, unless the publisher never wrote an event. */
 void spool_writer_close(spool_writer *writer);
 /* After fork(), in the child: gives the memory back without touching the parent's files or lock. */
@@ -58,18 +58,25 @@ typedef struct spool_record {
 /* Opens the folder of a publisher for reading from the first record whose sequence is >= from_seq.
  * STENO_NOT_FOUND if there is no such folder.
  */
-steno_status spool_reader_open(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint64_t from_seq,
-                               spool_reader **out, steno_error *error);
+steno_status spool_reader_open(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES],
+                               uint64_t from_seq, spool_reader **out, steno_error *error);
 void spool_reader_close(spool_reader *reader);
 /* The next record. STENO_END: nothing more for now, call again later. STENO_CORRUPT: the bytes at this place are damaged;
- * `error` names the file, and the reader has moved on to the next segment.
+ * `error` names the file; the next call goes on with the next segment. STENO_SYSTEM: it could not be read, call again.
  */
 steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *error);
 
+/* After STENO_CORRUPT: moves the damaged file to `spool_folder/damaged/`, its new name to `path` (PATH_MAX bytes). */
+steno_status spool_reader_set_aside(spool_reader *reader, char *path, steno_error *error);
+
 /* ---- taking over, by the daemon ---- */
 
-/* True while the process that opened the writer lives and has not closed it. */
+/* True while the process that opened the writer lives and has not closed it. Not to be asked within that process: POSIX record
+ * locks know no owner below the process, and asking would drop the lock.
+ */
 bool spool_owner_alive(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]);
+/* What a publisher's segments take on disk. */
+size_t spool_bytes(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]);
 /* Deletes the segments whose every record is below next_seq, except the one being written.
  * If the owner is gone and nothing is left, deletes the folder and sets *gone.
  */
