@@ -52,7 +52,7 @@ void fake_free(fake_daemon *fake) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s%s", fake->dir, names[i]);
-        remove(path);
+        remove(path); /* what is not there need not go */
     }
     free(fake);
 }
