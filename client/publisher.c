@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/fork_watch.h"
 #include "client/sender.h"
 #include "schema/identity.h"
 #include "schema/spool.h"
 
-/* How often this process is a fork of a fork … of the one that loaded the library. */
-static atomic_uint generation;
 /* Held while a publisher is opened anew, and over every fork, so that a child never finds it held by a thread it does not have. */
 static pthread_mutex_t reopening = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t handlers = PTHREAD_ONCE_INIT;
@@ -28,12 +27,8 @@ struct publisher {
 };
 
 static void before_fork(void) { pthread_mutex_lock(&reopening); }
-static void after_fork_in_parent(void) { pthread_mutex_unlock(&reopening); }
-static void after_fork_in_child(void) {
-    atomic_fetch_add(&generation, 1);
-    pthread_mutex_unlock(&reopening);
-}
-static void add_handlers(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+static void after_fork(void) { pthread_mutex_unlock(&reopening); }
+static void add_handlers(void) { pthread_atfork(before_fork, after_fork, after_fork); }
 
 /* A new identity with its spool and sender; nothing is left behind where it fails. */
 static steno_status open_identity(publisher *self, steno_error *error) {
@@ -55,7 +50,7 @@ steno_status publisher_open(const place *where, size_t spool_bytes_max, publishe
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a publisher");
     self->where = *where;
     self->spool_bytes_max = spool_bytes_max ? spool_bytes_max : SPOOL_BYTES_MAX;
-    atomic_store(&self->generation, atomic_load(&generation));
+    atomic_store(&self->generation, fork_generation());
     steno_status status = open_identity(self, error);
     if (status) {
         free(self);
@@ -69,7 +64,7 @@ steno_status publisher_open(const place *where, size_t spool_bytes_max, publishe
 static steno_status reopen(publisher *self, steno_error *error) {
     steno_status status = STENO_OK;
     pthread_mutex_lock(&reopening);
-    unsigned now = atomic_load(&generation);
+    unsigned now = fork_generation();
     if (atomic_load(&self->generation) != now) {
         sender_abandon(self->sender);
         spool_writer_abandon(self->writer);
@@ -84,7 +79,7 @@ static steno_status reopen(publisher *self, steno_error *error) {
 
 void publisher_close(publisher *self) {
     if (!self) return;
-    if (atomic_load(&self->generation) == atomic_load(&generation)) {
+    if (atomic_load(&self->generation) == fork_generation()) {
         sender_stop(self->sender);
         spool_writer_close(self->writer);
     } else {
@@ -99,8 +94,7 @@ steno_status publisher_publish(publisher *self, const void *body, size_t size, s
     if (size == 0 || size > STENO_EVENT_BYTES_MAX)
         return steno_fail(error, STENO_INVALID, "an event of %zu bytes; 1 to %u are possible", size,
                           STENO_EVENT_BYTES_MAX);
-    if (atomic_load_explicit(&self->generation, memory_order_acquire) !=
-        atomic_load_explicit(&generation, memory_order_relaxed)) {
+    if (atomic_load_explicit(&self->generation, memory_order_acquire) != fork_generation()) {
         steno_status status = reopen(self, error);
         if (status) return status;
     }

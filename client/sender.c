@@ -52,9 +52,10 @@ struct sender {
 /* ---- the app's side ---- */
 
 void sender_wake(sender *self) {
-    /* Pairs with the fence in wait_for_work: either it sees the new record, or this sees it asleep. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!atomic_load_explicit(&self->asleep, memory_order_relaxed) || !atomic_exchange(&self->asleep, false)) return;
+    /* Two exchanges, here and in wait_for_work, have an order: the second sees what came before the first. So either the
+     * thread sees the new record, or this sees it asleep.
+     */
+    if (!atomic_exchange(&self->asleep, false)) return;
     uint64_t one = 1;
     while (write(self->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
     }
@@ -134,8 +135,7 @@ static bool send_round(sender *self) {
 }
 
 static void wait_for_work(sender *self) {
-    atomic_store(&self->asleep, true);
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_exchange(&self->asleep, true);
     if (spool_last_seq(self->writer) == self->sent && !atomic_load(&self->stop)) {
         struct pollfd wake = {.fd = self->wake_fd, .events = POLLIN};
         poll(&wake, 1, -1);

@@ -172,6 +172,22 @@ void steno_draft_array_begin(steno_draft *draft, const char *name) {
 
 void steno_draft_array_end(steno_draft *draft) { close_container(draft); }
 
+void draft_fields(steno_draft *into, const steno_draft *from) {
+    if (into->status) return;
+    assert(into->depth > 0 && !into->open[into->depth - 1].array);
+    if (from->status) {
+        fail(into, from->status);
+        return;
+    }
+    assert(from->depth == 1);
+    const size_t head = from->open[0].count_at + 2;
+    into->open[into->depth - 1].count += from->open[0].count;
+    if (into->open[into->depth - 1].count > DRAFT_ENTRIES_MAX)
+        fail(into, STENO_LIMIT);
+    else
+        packed(into, msgpack_sbuffer_write(&into->buffer, from->buffer.data + head, from->buffer.size - head));
+}
+
 /* ---- JSON ---- */
 
 /* `level` is the depth that a container written here has, the event's own map being 1. */

@@ -13,6 +13,8 @@
 
 /* A JSON value as a draft field. What lies deeper than STENO_EVENT_DEPTH_MAX becomes a string of JSON text. */
 void draft_json(steno_draft *draft, const char *name, const json_t *json);
+/* Adds all fields of `from`, which has no container open, to `into`: what many events share is encoded once. */
+void draft_fields(steno_draft *into, const steno_draft *from);
 /* A value as JSON, a new reference; NULL when memory is short. Bytes become base64, NaN and infinities null,
  * invalid UTF-8 U+FFFD, keys that are no strings their JSON text.
  */

@@ -9,12 +9,22 @@
 #include "schema/msgpack_check.h"
 
 /* Puts a NUL after each string and bytes value. The byte there is the header of what follows, which has been read by now,
- * or the one that the copy has to spare.
+ * or the one that the copy has to spare. Where there are no bytes msgpack-c leaves the pointer undefined.
  */
-static void terminate(const msgpack_object *object) {
+static void terminate(msgpack_object *object) {
     switch (object->type) {
-    case MSGPACK_OBJECT_STR: ((char *)(uintptr_t)object->via.str.ptr)[object->via.str.size] = '\0'; break;
-    case MSGPACK_OBJECT_BIN: ((char *)(uintptr_t)object->via.bin.ptr)[object->via.bin.size] = '\0'; break;
+    case MSGPACK_OBJECT_STR:
+        if (object->via.str.size == 0)
+            object->via.str.ptr = "";
+        else
+            ((char *)(uintptr_t)object->via.str.ptr)[object->via.str.size] = '\0';
+        break;
+    case MSGPACK_OBJECT_BIN:
+        if (object->via.bin.size == 0)
+            object->via.bin.ptr = "";
+        else
+            ((char *)(uintptr_t)object->via.bin.ptr)[object->via.bin.size] = '\0';
+        break;
     case MSGPACK_OBJECT_ARRAY:
         for (uint32_t i = 0; i < object->via.array.size; i++) terminate(&object->via.array.ptr[i]);
         break;

@@ -3,13 +3,14 @@
 # With OPENAI_API_KEY it calls the real provider; without, the test provider on this machine.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
-export PATH="$PWD/build/bin:$PWD/build/bin/examples:$PATH"
+bin=${STENO_BIN:-$PWD/build/bin}
+export PATH="$bin:$bin/examples:$PATH"
 
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || title() { printf '\n%s\n' "$*"; }
 
 # A folder with a short path (socket paths are limited to 107 bytes), the same every time, begun anew.
-export STENO_DIR="/tmp/steno-demo-$(id -u)"
+export STENO_DIR="${TMPDIR:-/tmp}/steno-demo-$(id -u)"
 rm -rf -- "$STENO_DIR"
 mkdir -m 700 "$STENO_DIR"
 

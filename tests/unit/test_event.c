@@ -173,6 +173,7 @@ static void hostile_msgpack_is_refused(void **state) {
         {"", 0, STENO_CORRUPT},
         {"\xC1", 1, STENO_CORRUPT}, /* never used */
         {"\xC0", 1, STENO_CORRUPT}, /* nil, no map */
+        {"\xA0", 1, STENO_CORRUPT}, /* an empty string */
         {"\x80", 1, STENO_CORRUPT}, /* a map without `event` */
         {"\x81\xA5"
          "event",

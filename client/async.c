@@ -1,0 +1,332 @@
+/* The engine of asynchronous calls. The thread owns the multi handle and every call that it has taken on; the mutex guards the queue, the
+ * counts and the handles that callers hold. No lock is held while curl works or a callback runs.
+ */
+#include "client/async.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/call.h"
+#include "client/failure.h"
+#include "client/fork_watch.h"
+
+/* Longest sleep while calls are in flight: curl's own timers and wake-ups end it earlier. */
+#define POLL_MS 1000
+
+typedef struct task {
+    struct task *next;
+    call *call;
+    CURL *handle;
+    steno_done_fn done;
+    void *ctx;
+    steno_call *held; /* NULL: the caller wanted no handle, or gave it back */
+} task;
+
+/* What a caller holds. */
+struct steno_call {
+    async_engine *engine;
+    task *task; /* NULL: ended */
+};
+
+struct async_engine {
+    steno_client *client; /* borrowed */
+    unsigned generation;  /* of the process whose thread this is */
+    pthread_t thread;
+    CURLM *multi;
+
+    pthread_mutex_t mutex; /* guards the rest */
+    pthread_cond_t ended;  /* a call ended; on the monotonic clock */
+    task *waiting, **waiting_end;
+    size_t waiting_count;
+    size_t unfinished; /* waiting, in flight, or in their callback */
+    bool cancels;      /* a call may have been cancelled */
+    bool stop;
+
+    task *active; /* the thread's own */
+    size_t active_count;
+};
+
+/* ---- the thread ---- */
+
+/* Ends a task: its events, its callback, and then whoever waits for it. */
+static void finish(async_engine *self, task *which, CURLcode code, bool sent) {
+    steno_response *response;
+    steno_error error = {0};
+    call_finish(which->call, sent ? which->handle : NULL, code, &response, &error);
+    if (which->done)
+        which->done(response, &error, which->ctx);
+    else
+        steno_response_free(response);
+    if (which->handle) handle_give(&self->client->handles, which->handle);
+    pthread_mutex_lock(&self->mutex);
+    if (which->held) which->held->task = NULL;
+    self->unfinished--;
+    pthread_cond_broadcast(&self->ended);
+    pthread_mutex_unlock(&self->mutex);
+    call_free(which->call);
+    free(which);
+}
+
+static void start(async_engine *self, task *which) {
+    call *what = which->call;
+    if (atomic_load(&what->cancelled) && !what->error.status)
+        failure_set(&what->error, "Cancelled", 0, false, "the call was cancelled before it began");
+    if (!what->error.status && !(which->handle = handle_take(&self->client->handles)))
+        failure_set(&what->error, "Connection", 0, true, "no memory for a connection");
+    if (what->error.status || call_start(what, which->handle)) {
+        finish(self, which, CURLE_OK, false);
+        return;
+    }
+    curl_easy_setopt(which->handle, CURLOPT_PRIVATE, which);
+    CURLMcode refused = curl_multi_add_handle(self->multi, which->handle);
+    if (refused) {
+        failure_set(&what->error, "Connection", 0, true, "libcurl does not take the call: %s",
+                    curl_multi_strerror(refused));
+        finish(self, which, CURLE_OK, true);
+        return;
+    }
+    which->next = self->active;
+    self->active = which;
+    self->active_count++;
+}
+
+static void leave(async_engine *self, task *which) {
+    task **link = &self->active;
+    while (*link != which) link = &(*link)->next;
+    *link = which->next;
+    self->active_count--;
+    curl_multi_remove_handle(self->multi, which->handle);
+}
+
+/* Takes on what waits, as far as there is room; sees to cancelled calls. False: time to stop. */
+static bool take_on(async_engine *self) {
+    for (;;) {
+        pthread_mutex_lock(&self->mutex);
+        bool cancels = self->cancels, stop = self->stop;
+        self->cancels = false;
+        task *next = self->active_count < self->client->async_max || stop ? self->waiting : NULL;
+        if (next) {
+            self->waiting = next->next;
+            if (!self->waiting) self->waiting_end = &self->waiting;
+            self->waiting_count--;
+        }
+        pthread_mutex_unlock(&self->mutex);
+        if (stop && next) atomic_store(&next->call->cancelled, true);
+        for (task *which = cancels || stop ? self->active : NULL, *after; which; which = after) {
+            after = which->next;
+            if (stop) atomic_store(&which->call->cancelled, true);
+            if (!atomic_load(&which->call->cancelled)) continue;
+            leave(self, which);
+            finish(self, which, CURLE_ABORTED_BY_CALLBACK, true);
+        }
+        if (next)
+            start(self, next);
+        else
+            return !stop;
+    }
+}
+
+static void finish_done(async_engine *self) {
+    CURLMsg *message;
+    for (int left; (message = curl_multi_info_read(self->multi, &left));) {
+        if (message->msg != CURLMSG_DONE) continue;
+        task *which;
+        CURLcode code = message->data.result; /* the message goes with the handle */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&which);
+        leave(self, which);
+        finish(self, which, code, true);
+    }
+}
+
+static void *engine_run(void *argument) {
+    async_engine *self = argument;
+    while (take_on(self)) {
+        int running;
+        curl_multi_perform(self->multi, &running);
+        finish_done(self);
+        pthread_mutex_lock(&self->mutex);
+        bool room = self->waiting && self->active_count < self->client->async_max;
+        pthread_mutex_unlock(&self->mutex);
+        if (!room) curl_multi_poll(self->multi, NULL, 0, POLL_MS, NULL);
+    }
+    return NULL;
+}
+
+/* ---- starting and stopping ---- */
+
+static void engine_free(async_engine *self) {
+    curl_multi_cleanup(self->multi);
+    pthread_mutex_destroy(&self->mutex);
+    pthread_cond_destroy(&self->ended);
+    free(self);
+}
+
+static async_engine *engine_new(steno_client *client, steno_error *error) {
+    async_engine *self = calloc(1, sizeof *self);
+    CURLM *multi = curl_multi_init();
+    if (!self || !multi) {
+        free(self);
+        curl_multi_cleanup(multi);
+        steno_fail(error, STENO_NO_MEMORY, "no memory for asynchronous calls");
+        return NULL;
+    }
+    self->client = client;
+    self->multi = multi;
+    self->generation = fork_generation();
+    self->waiting_end = &self->waiting;
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&self->thread, NULL, engine_run, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        steno_fail(error, STENO_SYSTEM, "cannot start the thread for asynchronous calls: %s", strerror(failed));
+        engine_free(self);
+        return NULL;
+    }
+    return self;
+}
+
+static async_engine *engine_of(steno_client *client, steno_error *error) {
+    pthread_mutex_lock(&client->async_mutex);
+    /* A parent's engine has no thread here: what it holds is the parent's and is left alone. */
+    if (!client->async || client->async->generation != fork_generation()) client->async = engine_new(client, error);
+    async_engine *self = client->async;
+    pthread_mutex_unlock(&client->async_mutex);
+    return self;
+}
+
+void async_stop(steno_client *client) {
+    async_engine *self = client->async;
+    if (!self || self->generation != fork_generation()) return;
+    pthread_mutex_lock(&self->mutex);
+    self->stop = true;
+    pthread_mutex_unlock(&self->mutex);
+    curl_multi_wakeup(self->multi);
+    pthread_join(self->thread, NULL);
+    engine_free(self);
+    client->async = NULL;
+}
+
+/* ---- the callers' side ---- */
+
+static steno_status submit(steno_client *client, const steno_request *request, call_kind kind, bool stream,
+                           steno_chunk_fn on_chunk, steno_done_fn done, void *ctx, steno_call **out,
+                           steno_error *error) {
+    if (out) *out = NULL;
+    async_engine *self = engine_of(client, error);
+    if (!self) return error ? error->status : STENO_NO_MEMORY;
+    task *which = calloc(1, sizeof *which);
+    steno_call *held = out ? calloc(1, sizeof *held) : NULL;
+    if (which) which->call = call_new(client, request, kind, stream, true, on_chunk, ctx);
+    if (!which || !which->call || (out && !held)) {
+        if (which) call_free(which->call);
+        free(which);
+        free(held);
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for an asynchronous call");
+    }
+    which->done = done;
+    which->ctx = ctx;
+    which->held = held;
+    if (held) *held = (steno_call){.engine = self, .task = which};
+    pthread_mutex_lock(&self->mutex);
+    bool room = self->waiting_count < ASYNC_WAITING_MAX;
+    if (room) {
+        *self->waiting_end = which;
+        self->waiting_end = &which->next;
+        self->waiting_count++;
+        self->unfinished++;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    if (!room) {
+        call_free(which->call);
+        free(which);
+        free(held);
+        return steno_fail(error, STENO_LIMIT, "%d asynchronous calls wait already: wait for some of them",
+                          ASYNC_WAITING_MAX);
+    }
+    curl_multi_wakeup(self->multi);
+    if (out) *out = held;
+    return STENO_OK;
+}
+
+steno_status steno_complete_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
+                                  steno_call **out, steno_error *error) {
+    return submit(client, request, CALL_CHAT, false, NULL, done, ctx, out, error);
+}
+
+steno_status steno_complete_stream_async(steno_client *client, const steno_request *request, steno_chunk_fn on_chunk,
+                                         steno_done_fn done, void *ctx, steno_call **out, steno_error *error) {
+    return submit(client, request, CALL_CHAT, true, on_chunk, done, ctx, out, error);
+}
+
+steno_status steno_embed_async(steno_client *client, const steno_request *request, steno_done_fn done, void *ctx,
+                               steno_call **out, steno_error *error) {
+    return submit(client, request, CALL_EMBEDDING, false, NULL, done, ctx, out, error);
+}
+
+static struct timespec deadline_in(int64_t timeout_ms) {
+    struct timespec when;
+    clock_gettime(CLOCK_MONOTONIC, &when);
+    when.tv_sec += timeout_ms / 1000;
+    when.tv_nsec += timeout_ms % 1000 * 1000000;
+    if (when.tv_nsec >= 1000000000) {
+        when.tv_nsec -= 1000000000;
+        when.tv_sec++;
+    }
+    return when;
+}
+
+/* Waits until `held` has ended, or, where it is NULL, every call. */
+static steno_status wait_for(async_engine *self, const steno_call *held, int64_t timeout_ms, steno_error *error) {
+    struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    int result = 0;
+    pthread_mutex_lock(&self->mutex);
+    while ((held ? held->task != NULL : self->unfinished > 0) && result != ETIMEDOUT)
+        result = timeout_ms < 0 ? pthread_cond_wait(&self->ended, &self->mutex)
+                                : pthread_cond_timedwait(&self->ended, &self->mutex, &deadline);
+    size_t left = held ? held->task != NULL : self->unfinished;
+    pthread_mutex_unlock(&self->mutex);
+    if (!left) return STENO_OK;
+    return steno_fail(error, STENO_TIMEOUT, "%zu asynchronous call%s not ended within %lld ms", left,
+                      left == 1 ? " has" : "s have", (long long)timeout_ms);
+}
+
+steno_status steno_wait(steno_client *client, int64_t timeout_ms, steno_error *error) {
+    pthread_mutex_lock(&client->async_mutex);
+    async_engine *self = client->async && client->async->generation == fork_generation() ? client->async : NULL;
+    pthread_mutex_unlock(&client->async_mutex);
+    return self ? wait_for(self, NULL, timeout_ms, error) : STENO_OK;
+}
+
+steno_status steno_call_wait(steno_call *held, int64_t timeout_ms, steno_error *error) {
+    return wait_for(held->engine, held, timeout_ms, error);
+}
+
+void steno_call_cancel(steno_call *held) {
+    async_engine *self = held->engine;
+    pthread_mutex_lock(&self->mutex);
+    if (held->task) {
+        atomic_store(&held->task->call->cancelled, true);
+        self->cancels = true;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    curl_multi_wakeup(self->multi);
+}
+
+void steno_call_free(steno_call *held) {
+    if (!held) return;
+    pthread_mutex_lock(&held->engine->mutex);
+    if (held->task) held->task->held = NULL;
+    pthread_mutex_unlock(&held->engine->mutex);
+    free(held);
+}

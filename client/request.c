@@ -1,0 +1,230 @@
+/* Building a request. The first setter that fails is remembered: the call then fails with its message. */
+#include "client/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/json.h"
+#include "schema/utf8.h"
+
+/* Longest name of a parameter or key of metadata, for messages' sake. */
+#define NAME_BYTES_MAX 256
+#define TIMEOUT_MS_MAX INT64_C(86400000)
+
+steno_request *steno_request_new(const char *model) {
+    steno_request *request = calloc(1, sizeof *request);
+    if (!request) return NULL;
+    request->model = strdup(model);
+    request->params = json_object();
+    request->metadata = json_object();
+    request->tags = json_array();
+    if (!request->model || !request->params || !request->metadata || !request->tags) {
+        steno_request_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+void steno_request_free(steno_request *request) {
+    if (!request) return;
+    json_decref(request->params);
+    json_decref(request->metadata);
+    json_decref(request->tags);
+    free(request->model);
+    free(request->user);
+    free(request->session_id);
+    free(request->trace_id);
+    free(request->parent_id);
+    free(request->api_key);
+    free(request->base_url);
+    free(request);
+}
+
+/* Notes the error of a setter; `request->error` is what the call will say. */
+static steno_status failed(steno_request *request, const steno_error *error) {
+    if (!request->error.status) request->error = *error;
+    return error->status;
+}
+
+static steno_status no_memory(steno_request *request) {
+    steno_error error;
+    steno_fail(&error, STENO_NO_MEMORY, "no memory for the request");
+    return failed(request, &error);
+}
+
+/* A JSON string, with what is no UTF-8 replaced; NULL when memory is short. */
+static json_t *string(const char *text) {
+    size_t size = strlen(text);
+    if (utf8_valid_prefix(text, size) == size) return json_stringn_nocheck(text, size);
+    char *repaired = malloc(3 * size);
+    if (!repaired) return NULL;
+    json_t *json = json_stringn_nocheck(repaired, utf8_repair(text, size, repaired));
+    free(repaired);
+    return json;
+}
+
+static steno_status check_name(steno_request *request, const char *name) {
+    steno_error error = {0};
+    size_t size = strlen(name);
+    if (size == 0 || size > NAME_BYTES_MAX || utf8_valid_prefix(name, size) != size)
+        steno_fail(&error, STENO_INVALID, "a name must have 1 to %d bytes of UTF-8, not \"%.64s\"", NAME_BYTES_MAX,
+                   name);
+    return error.status ? failed(request, &error) : STENO_OK;
+}
+
+/* Takes over `value`. */
+static steno_status set(steno_request *request, json_t *object, const char *name, json_t *value) {
+    steno_status status = check_name(request, name);
+    if (!status && !value) status = no_memory(request);
+    if (status) {
+        json_decref(value);
+        return status;
+    }
+    return json_object_set_new_nocheck(object, name, value) ? no_memory(request) : STENO_OK;
+}
+
+/* The array parameter `name`, made if it is not there; NULL if it is something else. */
+static json_t *array(steno_request *request, const char *name) {
+    json_t *found = json_object_get(request->params, name);
+    if (!found && set(request, request->params, name, json_array()) == STENO_OK)
+        found = json_object_get(request->params, name);
+    return json_is_array(found) ? found : NULL;
+}
+
+/* Takes over `value`. */
+static steno_status append(steno_request *request, const char *name, json_t *value) {
+    json_t *to = array(request, name);
+    if (to && value) return json_array_append_new(to, value) ? no_memory(request) : STENO_OK;
+    json_decref(value);
+    if (to) return no_memory(request);
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "cannot add to `%s`: it was set to something that is no array", name);
+    return failed(request, &error);
+}
+
+/* Parses a setter's JSON; NULL with the error noted. */
+static json_t *parse(steno_request *request, const char *name, const char *text) {
+    steno_error reason, error;
+    json_t *json = json_parse(text, strlen(text), &reason);
+    if (!json) {
+        steno_fail(&error, STENO_INVALID, "the value of `%.64s` is %s", name, reason.message);
+        failed(request, &error);
+    }
+    return json;
+}
+
+steno_status steno_request_add_message(steno_request *request, const char *role, const char *text) {
+    json_t *message = json_object();
+    if (!message || json_object_set_new_nocheck(message, "role", string(role)) ||
+        json_object_set_new_nocheck(message, "content", string(text))) {
+        json_decref(message);
+        return no_memory(request);
+    }
+    return append(request, "messages", message);
+}
+
+steno_status steno_request_add_message_json(steno_request *request, const char *json) {
+    json_t *message = parse(request, "message", json);
+    if (!message) return request->error.status;
+    if (json_is_object(message)) return append(request, "messages", message);
+    json_decref(message);
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "a message must be a JSON object with `role` and `content`");
+    return failed(request, &error);
+}
+
+steno_status steno_request_add_input(steno_request *request, const char *text) {
+    return append(request, "input", string(text));
+}
+
+/* Takes over `value`. */
+static steno_status set_param(steno_request *request, const char *name, json_t *value) {
+    if (strcmp(name, "model") && strcmp(name, "stream")) return set(request, request->params, name, value);
+    json_decref(value);
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "`%s` is not set as a parameter: %s", name,
+               name[0] == 'm' ? "give the model to steno_request_new" : "call steno_complete_stream");
+    return failed(request, &error);
+}
+
+steno_status steno_request_set_json(steno_request *request, const char *name, const char *json) {
+    json_t *value = parse(request, name, json);
+    return value ? set_param(request, name, value) : request->error.status;
+}
+
+steno_status steno_request_set_string(steno_request *request, const char *name, const char *value) {
+    return set_param(request, name, string(value));
+}
+
+steno_status steno_request_set_int(steno_request *request, const char *name, int64_t value) {
+    return set_param(request, name, json_integer(value));
+}
+
+steno_status steno_request_set_double(steno_request *request, const char *name, double value) {
+    json_t *json = json_real(value); /* NULL for what JSON lacks */
+    if (json) return set_param(request, name, json);
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "`%.64s` can't be infinite or not a number", name);
+    return failed(request, &error);
+}
+
+steno_status steno_request_set_bool(steno_request *request, const char *name, bool value) {
+    return set_param(request, name, json_boolean(value));
+}
+
+steno_status steno_request_set_metadata(steno_request *request, const char *key, const char *value) {
+    return set(request, request->metadata, key, string(value));
+}
+
+steno_status steno_request_set_metadata_json(steno_request *request, const char *key, const char *json) {
+    json_t *value = parse(request, key, json);
+    return value ? set(request, request->metadata, key, value) : request->error.status;
+}
+
+steno_status steno_request_add_tag(steno_request *request, const char *tag) {
+    return json_array_append_new(request->tags, string(tag)) ? no_memory(request) : STENO_OK;
+}
+
+static steno_status set_text(steno_request *request, char **field, const char *value) {
+    char *copy = strdup(value);
+    if (!copy) return no_memory(request);
+    free(*field);
+    *field = copy;
+    return STENO_OK;
+}
+
+steno_status steno_request_set_user(steno_request *request, const char *user) {
+    steno_status status = set_param(request, "user", string(user));
+    return status ? status : set_text(request, &request->user, user);
+}
+
+steno_status steno_request_set_session_id(steno_request *request, const char *session_id) {
+    return set_text(request, &request->session_id, session_id);
+}
+
+steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id) {
+    return set_text(request, &request->trace_id, trace_id);
+}
+
+steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id) {
+    return set_text(request, &request->parent_id, parent_id);
+}
+
+steno_status steno_request_set_api_key(steno_request *request, const char *api_key) {
+    return set_text(request, &request->api_key, api_key);
+}
+
+steno_status steno_request_set_base_url(steno_request *request, const char *base_url) {
+    return set_text(request, &request->base_url, base_url);
+}
+
+steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms) {
+    if (timeout_ms >= 1 && timeout_ms <= TIMEOUT_MS_MAX) {
+        request->timeout_ms = timeout_ms;
+        return STENO_OK;
+    }
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "timeout_ms must be 1 to %lld, not %lld", (long long)TIMEOUT_MS_MAX,
+               (long long)timeout_ms);
+    return failed(request, &error);
+}

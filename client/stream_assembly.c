@@ -1,0 +1,247 @@
+/* Assembling streams. Choices stay apart, tool calls go by their index, the last usage counts (it is cumulative), and members that are
+ * not known here are kept: what is a string in deltas is added up under its own name, anything else is the last value.
+ */
+#include "client/stream_assembly.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Members of a delta that are texts in pieces. */
+enum { CONTENT, REASONING_CONTENT, REASONING, REFUSAL, TEXTS };
+static const char *const text_names[TEXTS] = {"content", "reasoning_content", "reasoning", "refusal"};
+
+typedef struct tool_call {
+    json_t *head; /* id, type and whatever else came, but for `function` */
+    buffer name;
+    buffer arguments;
+} tool_call;
+
+struct assembly_choice {
+    buffer texts[TEXTS];
+    bool has_text[TEXTS]; /* it came, if only as "" */
+    json_t *message;      /* the other members of its deltas */
+    json_t *head;         /* the other members of the choice: finish_reason, … */
+    json_t *logprobs;     /* {content: […], refusal: […]} */
+    tool_call *tool_calls[ASSEMBLY_TOOL_CALLS_MAX];
+    size_t tool_calls_count;
+};
+
+static steno_status no_memory(steno_error *error) {
+    return steno_fail(error, STENO_NO_MEMORY, "no memory to assemble a streamed reply");
+}
+
+/* ---- adding ---- */
+
+static steno_status add_text(buffer *to, const json_t *text, steno_error *error) {
+    return buffer_add(to, json_string_value(text), json_string_length(text)) ? STENO_OK : no_memory(error);
+}
+
+static assembly_choice *choice_at(stream_assembly *self, size_t index) {
+    if (!self->choices[index]) {
+        assembly_choice *choice = calloc(1, sizeof *choice);
+        if (!choice) return NULL;
+        choice->message = json_object();
+        choice->head = json_object();
+        choice->logprobs = json_object();
+        self->choices[index] = choice;
+        if (index >= self->choices_count) self->choices_count = index + 1;
+    }
+    return self->choices[index];
+}
+
+static tool_call *tool_call_at(assembly_choice *choice, size_t index) {
+    if (!choice->tool_calls[index]) {
+        tool_call *call = calloc(1, sizeof *call);
+        if (!call) return NULL;
+        call->head = json_object();
+        choice->tool_calls[index] = call;
+        if (index >= choice->tool_calls_count) choice->tool_calls_count = index + 1;
+    }
+    return choice->tool_calls[index];
+}
+
+/* The index of an element, which servers leave out where there is but one. STENO_CORRUPT if it is not below `max`. */
+static steno_status read_index(const json_t *element, size_t place, size_t max, size_t *out, steno_error *error) {
+    const json_t *index = json_object_get(element, "index");
+    json_int_t value = json_is_integer(index) ? json_integer_value(index) : (json_int_t)place;
+    if (value < 0 || (size_t)value >= max)
+        return steno_fail(error, STENO_CORRUPT, "a chunk has index %lld, and at most %zu are possible",
+                          (long long)value, max);
+    *out = (size_t)value;
+    return STENO_OK;
+}
+
+static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, size_t place, steno_error *error) {
+    size_t index;
+    steno_status status = read_index(piece, place, ASSEMBLY_TOOL_CALLS_MAX, &index, error);
+    if (status) return status;
+    tool_call *call = tool_call_at(choice, index);
+    if (!call) return no_memory(error);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)piece, name, value) {
+        if (!strcmp(name, "function")) {
+            status = add_text(&call->name, json_object_get(value, "name"), error);
+            if (!status) status = add_text(&call->arguments, json_object_get(value, "arguments"), error);
+            if (status) return status;
+        } else if (strcmp(name, "index") && !json_is_null(value)) {
+            json_object_set_nocheck(call->head, name, value);
+        }
+    }
+    return STENO_OK;
+}
+
+static steno_status add_delta(stream_assembly *self, assembly_choice *choice, const json_t *delta, steno_error *error) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)delta, name, value) {
+        int text = 0;
+        while (text < TEXTS && strcmp(name, text_names[text])) text++;
+        steno_status status = STENO_OK;
+        if (text < TEXTS && json_is_string(value)) {
+            choice->has_text[text] = true;
+            self->has_content |= json_string_length(value) > 0;
+            status = add_text(&choice->texts[text], value, error);
+        } else if (!strcmp(name, "tool_calls") && json_is_array(value)) {
+            for (size_t i = 0; !status && i < json_array_size(value); i++)
+                status = add_tool_call(choice, json_array_get(value, i), i, error);
+            self->has_content |= json_array_size(value) > 0;
+        } else if (!json_is_null(value)) {
+            json_object_set_nocheck(choice->message, name, value);
+        }
+        if (status) return status;
+    }
+    return STENO_OK;
+}
+
+static void add_logprobs(assembly_choice *choice, const json_t *logprobs) {
+    const char *name;
+    json_t *list;
+    json_object_foreach((json_t *)(uintptr_t)logprobs, name, list) {
+        if (!json_is_array(list)) continue;
+        json_t *all = json_object_get(choice->logprobs, name);
+        if (all)
+            json_array_extend(all, list);
+        else
+            json_object_set_new_nocheck(choice->logprobs, name, json_copy(list));
+    }
+}
+
+static steno_status add_choice(stream_assembly *self, const json_t *piece, size_t place, const char **text,
+                               steno_error *error) {
+    size_t index;
+    steno_status status = read_index(piece, place, ASSEMBLY_CHOICES_MAX, &index, error);
+    if (status) return status;
+    assembly_choice *choice = choice_at(self, index);
+    if (!choice) return no_memory(error);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)piece, name, value) {
+        if (!strcmp(name, "delta")) {
+            status = add_delta(self, choice, value, error);
+            if (status) return status;
+            const char *added = json_string_value(json_object_get(value, "content"));
+            if (index == 0 && added) *text = added;
+        } else if (!strcmp(name, "logprobs")) {
+            add_logprobs(choice, value);
+        } else if (strcmp(name, "index") && !json_is_null(value)) {
+            self->finished |= !strcmp(name, "finish_reason");
+            json_object_set_nocheck(choice->head, name, value);
+        }
+    }
+    return STENO_OK;
+}
+
+steno_status assembly_add(stream_assembly *self, const json_t *chunk, const char **text, steno_error *error) {
+    *text = "";
+    if (!json_is_object(chunk)) return steno_fail(error, STENO_CORRUPT, "a chunk of the stream is no JSON object");
+    if (!self->head && !(self->head = json_object())) return no_memory(error);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)chunk, name, value) {
+        if (!strcmp(name, "usage")) {
+            if (!json_is_object(value)) continue;
+            json_decref(self->usage);
+            self->usage = json_incref(value);
+        } else if (strcmp(name, "choices") && !json_is_null(value)) {
+            json_object_set_nocheck(self->head, name, value);
+        }
+    }
+    const json_t *choices = json_object_get(chunk, "choices");
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        steno_status status = add_choice(self, json_array_get(choices, i), i, text, error);
+        if (status) return status;
+    }
+    return STENO_OK;
+}
+
+/* ---- the response ---- */
+
+static json_t *text_json(const buffer *text) { return json_stringn_nocheck(buffer_text(text), text->size); }
+
+static json_t *tool_calls_json(const assembly_choice *choice) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < choice->tool_calls_count; i++) {
+        const tool_call *call = choice->tool_calls[i];
+        if (!call) continue;
+        json_t *json = json_copy(call->head), *function = json_object();
+        json_object_set_new_nocheck(function, "name", text_json(&call->name));
+        json_object_set_new_nocheck(function, "arguments", text_json(&call->arguments));
+        json_object_set_new_nocheck(json, "function", function);
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static json_t *choice_json(const assembly_choice *choice, size_t index) {
+    json_t *message = json_object(), *json = json_object();
+    json_object_set_new_nocheck(message, "role", json_string("assistant"));
+    json_object_set_new_nocheck(message, "content",
+                                choice->has_text[CONTENT] ? text_json(&choice->texts[CONTENT]) : json_null());
+    for (int i = REASONING_CONTENT; i < TEXTS; i++)
+        if (choice->has_text[i]) json_object_set_new_nocheck(message, text_names[i], text_json(&choice->texts[i]));
+    if (choice->tool_calls_count) json_object_set_new_nocheck(message, "tool_calls", tool_calls_json(choice));
+    json_object_update(message, choice->message);
+    json_object_set_new_nocheck(json, "index", json_integer((json_int_t)index));
+    json_object_set_new_nocheck(json, "message", message);
+    if (json_object_size(choice->logprobs)) json_object_set_nocheck(json, "logprobs", choice->logprobs);
+    json_object_set_new_nocheck(json, "finish_reason", json_null());
+    json_object_update(json, choice->head);
+    return json;
+}
+
+json_t *assembly_response(const stream_assembly *self) {
+    if (!self->head) return NULL;
+    json_t *response = json_copy(self->head), *choices = json_array();
+    for (size_t i = 0; i < self->choices_count; i++)
+        if (self->choices[i]) json_array_append_new(choices, choice_json(self->choices[i], i));
+    json_object_set_new_nocheck(response, "object", json_string("chat.completion"));
+    json_object_set_new_nocheck(response, "choices", choices);
+    if (self->usage) json_object_set_nocheck(response, "usage", self->usage);
+    return response;
+}
+
+static void choice_free(assembly_choice *choice) {
+    for (int i = 0; i < TEXTS; i++) buffer_free(&choice->texts[i]);
+    for (size_t i = 0; i < choice->tool_calls_count; i++) {
+        tool_call *call = choice->tool_calls[i];
+        if (!call) continue;
+        json_decref(call->head);
+        buffer_free(&call->name);
+        buffer_free(&call->arguments);
+        free(call);
+    }
+    json_decref(choice->message);
+    json_decref(choice->head);
+    json_decref(choice->logprobs);
+    free(choice);
+}
+
+void assembly_free(stream_assembly *self) {
+    for (size_t i = 0; i < self->choices_count; i++)
+        if (self->choices[i]) choice_free(self->choices[i]);
+    json_decref(self->head);
+    json_decref(self->usage);
+    *self = (stream_assembly){0};
+}

@@ -1,0 +1,1 @@
+steno_system_test(main_job)
