@@ -1,0 +1,144 @@
+/* stenod.ini, by inih. The lines pass through our own reader, because inih tells its handler neither the line's number nor of
+ * sections without keys.
+ */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <wordexp.h>
+
+#include "schema/clean.h"
+
+#define SECTION_MAIN "stenod"
+#define SECTION_SUBSCRIBER "subscriber "
+
+typedef struct parse {
+    const char *path;
+    FILE *file;
+    int line;
+    bool failed;
+    bool durability_seen;
+    config *out;
+    steno_error *error;
+} parse;
+
+CLEANUP_FUNCTION(clean_file, FILE, fclose)
+
+/* Keeps the first error only. Returns 0, what an inih handler says for "no". */
+static int refuse(parse *self, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(parse *self, int line, const char *format, ...) {
+    if (self->failed) return 0;
+    self->failed = true;
+    char what[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    steno_fail(self->error, STENO_INVALID, "%s, line %d: %s", self->path, line, what);
+    return 0;
+}
+
+static config_subscriber *find_subscriber(config *self, const char *name) {
+    for (size_t i = 0; i < self->subscriber_count; i++)
+        if (!strcmp(self->subscribers[i].name, name)) return &self->subscribers[i];
+    return NULL;
+}
+
+static void begin_section(parse *self, const char *section) {
+    if (!strcmp(section, SECTION_MAIN)) return;
+    if (strncmp(section, SECTION_SUBSCRIBER, strlen(SECTION_SUBSCRIBER))) {
+        refuse(self, self->line, "there is no section [%s]; known are [stenod] and [subscriber NAME]", section);
+        return;
+    }
+    const char *name = section + strlen(SECTION_SUBSCRIBER);
+    name += strspn(name, " \t");
+    if (!control_name_valid(name))
+        refuse(self, self->line, "a subscriber's name has 1 to 64 of A-Z a-z 0-9 _ . -, not \"%s\"", name);
+    else if (find_subscriber(self->out, name))
+        refuse(self, self->line, "there are two sections [subscriber %s]", name);
+    else if (self->out->subscriber_count == CONFIG_SUBSCRIBERS_MAX)
+        refuse(self, self->line, "more than %d subscribers", CONFIG_SUBSCRIBERS_MAX);
+    else {
+        config_subscriber *subscriber = &self->out->subscribers[self->out->subscriber_count++];
+        snprintf(subscriber->name, sizeof subscriber->name, "%s", name);
+        subscriber->line = self->line;
+    }
+}
+
+/* inih's reader: a line, seen before inih sees it. */
+static char *read_line(char *text, int size, void *ctx) {
+    parse *self = ctx;
+    if (!fgets(text, size, self->file)) return NULL;
+    self->line++;
+    size_t length = strlen(text);
+    if (length + 1 == (size_t)size && text[length - 1] != '\n')
+        refuse(self, self->line, "the line is longer than %d bytes", size - 2);
+    const char *start = text + strspn(text, " \t");
+    const char *end = start[0] == '[' ? strchr(start, ']') : NULL;
+    if (end) {
+        char section[CONFIG_COMMAND_BYTES];
+        snprintf(section, sizeof section, "%.*s", (int)(end - start - 1), start + 1);
+        begin_section(self, section);
+    }
+    return text;
+}
+
+/* The command must be one that the supervisor can take apart into words. */
+static int set_command(parse *self, config_subscriber *subscriber, const char *value) {
+    if (subscriber->command[0]) return refuse(self, self->line, "`command` is given twice");
+    wordexp_t words;
+    int failed = wordexp(value, &words, WRDE_NOCMD);
+    if (failed == WRDE_NOSPACE) return refuse(self, self->line, "no memory for the command");
+    if (failed)
+        return refuse(self, self->line, "`command` is not a plain command line (write `sh -c '…'` for more): %s",
+                      value);
+    size_t count = words.we_wordc;
+    wordfree(&words);
+    if (count == 0) return refuse(self, self->line, "`command` is empty");
+    if (snprintf(subscriber->command, sizeof subscriber->command, "%s", value) >= (int)sizeof subscriber->command)
+        return refuse(self, self->line, "`command` is longer than %d bytes", CONFIG_COMMAND_BYTES - 1);
+    return 1;
+}
+
+static int take_key(void *ctx, const char *section, const char *name, const char *value) {
+    parse *self = ctx;
+    if (!*section) return refuse(self, self->line, "`%s` stands before any [section]", name);
+    if (!strcmp(section, SECTION_MAIN)) {
+        if (strcmp(name, "durability"))
+            return refuse(self, self->line, "there is no key `%s` in [stenod]; known is durability", name);
+        if (self->durability_seen) return refuse(self, self->line, "`durability` is given twice");
+        self->durability_seen = true;
+        self->out->durability_full = !strcmp(value, "full");
+        if (!self->out->durability_full && strcmp(value, "normal"))
+            return refuse(self, self->line, "durability is normal or full, not \"%s\"", value);
+        return 1;
+    }
+    if (self->failed) return 0; /* a refused section has no entry */
+    if (strcmp(name, "command"))
+        return refuse(self, self->line, "there is no key `%s` in [%s]; known is command", name, section);
+    return set_command(self, &self->out->subscribers[self->out->subscriber_count - 1], value);
+}
+
+steno_status config_read(const char *path, bool required, config *out, steno_error *error) {
+    *out = (config){0};
+    cleanup(clean_file) FILE *file = fopen(path, "re");
+    if (!file && (errno != ENOENT || required))
+        return steno_fail(error, STENO_SYSTEM, "cannot read the configuration %s: %s", path, strerror(errno));
+    parse state = {.path = path, .file = file, .out = out, .error = error};
+    if (file) {
+        int line = ini_parse_stream(read_line, &state, take_key, &state);
+        if (line < 0) return steno_fail(error, STENO_NO_MEMORY, "no memory to read %s", path);
+        if (line > 0) refuse(&state, line, "neither a [section] nor key = value");
+        if (ferror(file)) return steno_fail(error, STENO_SYSTEM, "cannot read the configuration %s", path);
+    }
+    for (size_t i = 0; i < out->subscriber_count; i++)
+        if (!out->subscribers[i].command[0])
+            refuse(&state, out->subscribers[i].line, "[subscriber %s] has no `command`", out->subscribers[i].name);
+    if (state.failed) return STENO_INVALID;
+    if (out->subscriber_count == 0)
+        out->subscribers[out->subscriber_count++] = (config_subscriber){.name = "cost", .command = "steno-cost"};
+    return STENO_OK;
+}

@@ -1,0 +1,148 @@
+/* steno-cost's side of log.db: short immediate transactions beside the daemon's. May touch tables `cost` and `subscriber`. */
+#include "subscribers/cost_log.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "schema/clean.h"
+#include "schema/identity.h"
+
+/* The daemon's transactions take milliseconds; this is for a machine that was asleep or a long checkpoint. */
+#define BUSY_TIMEOUT_MS 10000
+
+static const char INSERT_COST[] =
+    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT (call_id) DO UPDATE SET offset = excluded.offset, pico_dollars = excluded.pico_dollars,"
+    " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date"
+    " WHERE excluded.offset <= cost.offset";
+static const char MOVE_CURSOR[] =
+    "UPDATE subscriber SET offset = ?1, updated = ?2 WHERE name = '" COST_SUBSCRIBER "' AND offset = ?3";
+static const char MAKE_CURSOR[] =
+    "INSERT OR IGNORE INTO subscriber (name, offset, updated) VALUES ('" COST_SUBSCRIBER "', 0, ?1)";
+static const char READ_CURSOR[] = "SELECT offset FROM subscriber WHERE name = '" COST_SUBSCRIBER "'";
+
+struct cost_log {
+    sqlite3 *database;
+    sqlite3_stmt *insert_cost, *move_cursor;
+    uint64_t cursor;
+};
+
+CLEANUP_FUNCTION(clean_log, cost_log, cost_log_close)
+static void finalize(sqlite3_stmt *statement) { sqlite3_finalize(statement); }
+CLEANUP_FUNCTION(clean_statement, sqlite3_stmt, finalize)
+
+static steno_status fail(const cost_log *self, const char *what, steno_error *error) {
+    const int code = sqlite3_errcode(self->database) & 0xff;
+    const steno_status status = code == SQLITE_BUSY || code == SQLITE_LOCKED  ? STENO_TIMEOUT
+                                : code == SQLITE_NOMEM                        ? STENO_NO_MEMORY
+                                : code == SQLITE_FULL || code == SQLITE_IOERR ? STENO_SYSTEM
+                                                                              : STENO_CORRUPT;
+    return steno_fail(error, status, "%s in %s: %s", what, sqlite3_db_filename(self->database, "main"),
+                      sqlite3_errmsg(self->database));
+}
+
+static steno_status execute(cost_log *self, const char *sql, const char *what, steno_error *error) {
+    return sqlite3_exec(self->database, sql, NULL, NULL, NULL) ? fail(self, what, error) : STENO_OK;
+}
+
+static steno_status prepare(cost_log *self, const char *sql, sqlite3_stmt **out, steno_error *error) {
+    return sqlite3_prepare_v2(self->database, sql, -1, out, NULL) ? fail(self, "cannot prepare a statement", error)
+                                                                  : STENO_OK;
+}
+
+/* The schema is there once stenod's first transaction has set its version. */
+static steno_status check_schema(cost_log *self, steno_error *error) {
+    cleanup(clean_statement) sqlite3_stmt *statement = NULL;
+    steno_status status = prepare(self, "PRAGMA user_version", &statement, error);
+    if (status) return status;
+    if (sqlite3_step(statement) != SQLITE_ROW) return fail(self, "cannot read the version", error);
+    return sqlite3_column_int(statement, 0) > 0 ? STENO_OK
+                                                : steno_fail(error, STENO_NOT_FOUND, "log.db is empty as yet");
+}
+
+steno_status cost_log_open(const char *path, cost_log **out, steno_error *error) {
+    *out = NULL;
+    cleanup(clean_log) cost_log *self = calloc(1, sizeof *self);
+    if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory to open %s", path);
+    const int code = sqlite3_open_v2(path, &self->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_CANTOPEN && access(path, F_OK))
+        return steno_fail(error, STENO_NOT_FOUND, "%s is not there yet", path);
+    if (code) return steno_fail(error, STENO_SYSTEM, "cannot open %s: %s", path, sqlite3_errstr(code));
+    sqlite3_busy_timeout(self->database, BUSY_TIMEOUT_MS);
+    /* Checkpoints are the daemon's; a commit here may be undone by a power cut, together with its cursor. */
+    steno_status status =
+        execute(self, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0", "cannot set up", error);
+    if (!status) status = check_schema(self, error);
+    if (!status) status = prepare(self, INSERT_COST, &self->insert_cost, error);
+    if (!status) status = prepare(self, MOVE_CURSOR, &self->move_cursor, error);
+    if (status) return status;
+    *out = self;
+    self = NULL;
+    return STENO_OK;
+}
+
+void cost_log_close(cost_log *self) {
+    if (!self) return;
+    sqlite3_finalize(self->insert_cost);
+    sqlite3_finalize(self->move_cursor);
+    sqlite3_close(self->database);
+    free(self);
+}
+
+uint64_t cost_log_cursor(const cost_log *self) { return self->cursor; }
+
+steno_status cost_log_read_cursor(cost_log *self, uint64_t *offset, steno_error *error) {
+    cleanup(clean_statement) sqlite3_stmt *make = NULL;
+    cleanup(clean_statement) sqlite3_stmt *get = NULL;
+    steno_status status = prepare(self, MAKE_CURSOR, &make, error);
+    if (!status) status = prepare(self, READ_CURSOR, &get, error);
+    if (status) return status;
+    sqlite3_bind_double(make, 1, identity_now());
+    if (sqlite3_step(make) != SQLITE_DONE) return fail(self, "cannot make the cursor", error);
+    if (sqlite3_step(get) != SQLITE_ROW) return fail(self, "cannot read the cursor", error);
+    const int64_t stored = sqlite3_column_int64(get, 0);
+    *offset = self->cursor = stored > 0 ? (uint64_t)stored : 0;
+    return STENO_OK;
+}
+
+static steno_status insert(cost_log *self, const cost_row *row, steno_error *error) {
+    sqlite3_stmt *statement = self->insert_cost;
+    sqlite3_bind_text(statement, 1, row->call_id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, (int64_t)row->offset);
+    if (row->known)
+        sqlite3_bind_int64(statement, 3, row->pico_dollars);
+    else
+        sqlite3_bind_null(statement, 3);
+    sqlite3_bind_text(statement, 4, row->source, -1, SQLITE_STATIC);
+    if (row->price_model[0])
+        sqlite3_bind_text(statement, 5, row->price_model, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, 5);
+    const int code = sqlite3_step(statement);
+    const steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
+    sqlite3_reset(statement);
+    return status;
+}
+
+static steno_status move_cursor(cost_log *self, uint64_t offset, steno_error *error) {
+    sqlite3_bind_int64(self->move_cursor, 1, (int64_t)offset);
+    sqlite3_bind_double(self->move_cursor, 2, identity_now());
+    sqlite3_bind_int64(self->move_cursor, 3, (int64_t)self->cursor);
+    const int code = sqlite3_step(self->move_cursor);
+    steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot move the cursor", error);
+    sqlite3_reset(self->move_cursor);
+    if (!status && sqlite3_changes(self->database) == 0)
+        status = steno_fail(error, STENO_BUSY, "the cursor of " COST_SUBSCRIBER " was moved by somebody else");
+    return status;
+}
+
+steno_status cost_log_write(cost_log *self, const cost_row *rows, size_t count, uint64_t offset, steno_error *error) {
+    steno_status status = execute(self, "BEGIN IMMEDIATE", "cannot begin to write", error);
+    if (status) return status;
+    status = move_cursor(self, offset, error);
+    for (size_t i = 0; i < count && !status; i++) status = insert(self, &rows[i], error);
+    if (!status) status = execute(self, "COMMIT", "cannot store costs", error);
+    if (status && !sqlite3_get_autocommit(self->database)) sqlite3_exec(self->database, "ROLLBACK", NULL, NULL, NULL);
+    if (!status) self->cursor = offset;
+    return status;
+}

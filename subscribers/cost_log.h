@@ -1,0 +1,27 @@
+/* The two tables that steno-cost writes: `cost`, and its own row in `subscriber`.
+ * Invariant: both change in one transaction, so a call is priced once whatever is killed when.
+ */
+#ifndef SUBSCRIBERS_COST_LOG_H
+#define SUBSCRIBERS_COST_LOG_H
+
+#include "subscribers/cost_row.h"
+
+/* The name of its cursor. */
+#define COST_SUBSCRIBER "steno-cost"
+
+typedef struct cost_log cost_log;
+
+/* Opens log.db at `path`. STENO_NOT_FOUND: stenod has not made it yet. */
+steno_status cost_log_open(const char *path, cost_log **out, steno_error *error);
+void cost_log_close(cost_log *self);
+/* Reads where to go on: everything up to *offset is priced. STENO_TIMEOUT as below. */
+steno_status cost_log_read_cursor(cost_log *self, uint64_t *offset, steno_error *error);
+/* The cursor as last read or written here. */
+uint64_t cost_log_cursor(const cost_log *self);
+/* Stores the rows and the cursor. A call that has a row keeps the one of its earliest event; the same event's is computed anew.
+ * STENO_BUSY: somebody else moved the cursor, nothing was written: read it again and go on from there. STENO_TIMEOUT: the
+ * database is locked; STENO_SYSTEM: the disk refuses: both may work later. STENO_CORRUPT: it won't.
+ */
+steno_status cost_log_write(cost_log *self, const cost_row *rows, size_t count, uint64_t offset, steno_error *error);
+
+#endif

@@ -1,0 +1,7 @@
+steno_unit_test(subscriber steno_subscriber PkgConfig::ZMQ Threads::Threads)
+steno_unit_test(subscriber_control steno_subscriber PkgConfig::ZMQ Threads::Threads)
+target_sources(test_subscriber PRIVATE unit/fake_daemon.c)
+target_sources(test_subscriber_control PRIVATE unit/fake_daemon.c)
+# With a price table of the test's own in place of the client's.
+steno_unit_test(subscriber_cost_row steno_schema m)
+target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c)
