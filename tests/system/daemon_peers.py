@@ -31,6 +31,7 @@ class Peer:
         self.socket = context.socket(zmq.PUB)
         self.socket.linger = 2000
         self.socket.sndhwm = 0
+        test.addCleanup(self.socket.close)
         self.connect()
 
     def connect(self):
@@ -39,6 +40,7 @@ class Peer:
         self.socket.connect(f"ipc://{self.test.dir}/events.in")
         assert monitor.poll(30000), "no connection to events.in"
         self.socket.disable_monitor()
+        monitor.close(0)
         marker = f"test.hello-{uuid.uuid4().hex[:8]}"
 
         def arrived():

@@ -194,10 +194,10 @@ class Killed(DaemonTest):
             wait_for(lambda: len(self.accepted_by(writer)[1]) == 5000, "the writer to be done")
         wait_for(lambda: self.seqs(peer.publisher)[-1:] == [100], "the peer's events")
         self.assertEqual(self.stop(daemon), 0)
+        self.assertFalse((self.dir / "log.db-wal").exists(), "the write-ahead log was not copied back")
         for writer in writers:
             publisher, seqs = self.accepted_by(writer)
             self.assertEqual(self.seqs(publisher), seqs)
-        self.assertFalse((self.dir / "log.db-wal").exists(), "the write-ahead log was not copied back")
 
 
 class FullDisk(DaemonTest):

@@ -159,7 +159,15 @@ class Children(DaemonTest):
         daemon = self.start_daemon()
         child = wait_for(lambda: self.child("talk")["pid"], "the child")
         self.stop(daemon, signal.SIGKILL)
-        wait_for(lambda: not os.path.exists(f"/proc/{child}") or open(f"/proc/{child}/stat").read().split()[2] == "Z", "the child to end")
+        wait_for(lambda: self.gone(child), "the child to end")
+
+    @staticmethod
+    def gone(pid):
+        try:
+            with open(f"/proc/{pid}/stat") as stat_line:
+                return stat_line.read().split()[2] == "Z"
+        except OSError:
+            return True
 
     def test_no_configuration_means_steno_cost(self):
         self.start_daemon()
