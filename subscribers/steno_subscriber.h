@@ -25,45 +25,79 @@ typedef struct steno_subscriber steno_subscriber;
 #define STENO_FROM_BEGINNING INT64_C(-1)
 #define STENO_FROM_NOW INT64_C(-2)
 
+/* Called when offsets `first` to `last`, both included, left the journal (it is kept for a limited time) before this
+ * subscriber came for them. Delivery goes on with the oldest event that is still there.
+ */
+typedef void (*steno_missed_fn)(uint64_t first, uint64_t last, void *ctx);
+
 typedef struct steno_subscriber_config {
     size_t size;               /* sizeof(steno_subscriber_config) */
     const char *dir;           /* the Steno folder; NULL: as everywhere ($STENO_DIR, else XDG) */
     const char *name;          /* of the durable cursor, 1 to 64 of [A-Za-z0-9_.-]; NULL: none is kept */
     const char *const *topics; /* prefixes ("success.", "failure.openai."), NULL-terminated; NULL: everything */
-    int64_t from;  /* an offset (the first one wanted), or STENO_FROM_…; default: beginning with a name, else now */
-    bool from_set; /* true: `from` goes before the cursor that is stored */
-    size_t commit_events;       /* commit the cursor after so many events; 0: 100 */
-    int64_t commit_ms;          /* … or after so long; 0: 1,000 */
+    int64_t from;         /* an offset (the first one wanted), or STENO_FROM_…; 0: beginning with a name, else now */
+    bool from_set;        /* true: `from` goes before the cursor that is stored */
+    size_t commit_events; /* commit the cursor after so many events; 0: 100 */
+    int64_t commit_ms;    /* … or after so long; 0: 1,000 */
     int64_t connect_timeout_ms; /* how long to wait for a daemon at the start; 0: 5,000; < 0: for ever */
+    steno_missed_fn on_missed;  /* NULL: only counted (steno_subscriber_counts) */
+    void *on_missed_ctx;        /* handed to on_missed; borrowed */
 } steno_subscriber_config;
 
 #define STENO_SUBSCRIBER_CONFIG_INIT \
     { .size = sizeof(steno_subscriber_config) }
 
+/* Opens the sockets and waits for nothing. All of `config` is copied. *out is owned by the caller.
+ * Errors: STENO_INVALID (name, topics, offset or folder), STENO_SYSTEM, STENO_NO_MEMORY.
+ */
 STENO_API steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_subscriber **out,
                                             steno_error *error);
 STENO_API void steno_subscriber_free(steno_subscriber *subscriber);
+
+/* Waits for the daemon and settles where reading begins: "now" is the moment when this returns. Optional: the first run or next
+ * does the same. STENO_NOT_FOUND: no daemon within connect_timeout_ms; STENO_END: steno_subscriber_stop.
+ */
+STENO_API steno_status steno_subscriber_connect(steno_subscriber *subscriber, steno_error *error);
 
 /* Called with each event; `event` is borrowed for the time of the call. Return 0 to go on. Anything else stops the run
  * with STENO_FAILED before this event counts as handled: it comes again next time.
  */
 typedef int (*steno_handler_fn)(const steno_event *event, void *ctx);
-/* Runs until steno_subscriber_stop (STENO_OK), the handler's refusal (STENO_FAILED), or an error. The cursor is committed on the way
- * and at the end. A daemon that goes away is waited for.
+/* Runs until steno_subscriber_stop (STENO_OK), the handler's refusal (STENO_FAILED), no daemon at the start (STENO_NOT_FOUND), or
+ * an error. The cursor is committed on the way and at the end; if that fails, the events since the last commit come again next
+ * time. A daemon that goes away is waited for.
  */
 STENO_API steno_status steno_subscriber_run(steno_subscriber *subscriber, steno_handler_fn handler, void *ctx,
                                             steno_error *error);
-/* One step of the same for programs with a loop of their own: the next event in *out (borrowed until the next call), or
- * STENO_TIMEOUT after `timeout_ms`. Calling it again means that the event before was handled.
+/* One step of the same for programs with a loop of their own: the next event in *out (borrowed until the next call on the
+ * subscriber), STENO_TIMEOUT after `timeout_ms` (< 0: for ever) without one, STENO_END after steno_subscriber_stop, STENO_NOT_FOUND
+ * as above. Calling it again means that the event before was handled.
  */
 STENO_API steno_status steno_subscriber_next(steno_subscriber *subscriber, int64_t timeout_ms, const steno_event **out,
                                              steno_error *error);
-/* Stores the cursor now. */
+/* Stores the cursor now: what was handed out before the event in hand, which counts once `next` is called again.
+ * STENO_INVALID without a name, STENO_TIMEOUT if no daemon answers, STENO_FAILED if it refuses.
+ */
 STENO_API steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *error);
-/* Ends a run after the event in hand. Safe in a signal handler and from any thread. */
+/* Ends a run (or `next`, or `connect`) after the event in hand; the stop is used up by the call that it ends. Safe in a signal
+ * handler and from any thread. NULL is fine.
+ */
 STENO_API void steno_subscriber_stop(steno_subscriber *subscriber);
 /* The offset up to which everything that matches has been handed out. */
 STENO_API uint64_t steno_subscriber_offset(const steno_subscriber *subscriber);
+
+/* What a subscriber has seen since it was made. */
+typedef struct steno_subscriber_counts {
+    size_t size;        /* sizeof(steno_subscriber_counts), set by the caller */
+    uint64_t delivered; /* events handed out */
+    uint64_t malformed; /* messages that are no event: skipped */
+    uint64_t missed;    /* offsets that had left the journal before they could be read */
+    uint64_t replays;   /* times that the live stream was not enough */
+    uint64_t
+        new_logs; /* times that the daemon came back with another log, whose events were then read from the first */
+} steno_subscriber_counts;
+
+STENO_API void steno_subscriber_get_counts(const steno_subscriber *subscriber, steno_subscriber_counts *out);
 
 /* ---- the daemon's control socket, for tools ---- */
 
@@ -72,8 +106,9 @@ typedef struct steno_control steno_control;
 /* Connects to the control socket of the folder `dir` (NULL: as everywhere). Does not wait for a daemon. */
 STENO_API steno_status steno_control_new(const char *dir, steno_control **out, steno_error *error);
 STENO_API void steno_control_free(steno_control *control);
-/* Sends the draft (a map with field `verb`, EVENTS.md "Control") and waits for the reply: *reply is borrowed until the next call.
- * STENO_TIMEOUT: no daemon answered; STENO_FAILED: it answered ok = false, `error` has its code and message.
+/* Sends the draft (a map with field `verb`, EVENTS.md "Control"; field `id` is added here) and waits for its reply: *reply is
+ * borrowed until the next call. A reply that comes after its request timed out is dropped, never taken for another's.
+ * STENO_TIMEOUT: no daemon answered; STENO_FAILED: it answered ok = false: `error` has its message, and its code in `type`.
  */
 STENO_API steno_status steno_control_call(steno_control *control, steno_draft *request, int64_t timeout_ms,
                                           const steno_value **reply, steno_error *error);
