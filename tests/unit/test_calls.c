@@ -22,10 +22,16 @@
 /* Longest that any awaited condition may take on a loaded machine. */
 #define PATIENCE_MS 30000
 
+typedef struct outcome {
+    char type[STENO_ERROR_TYPE_BYTES];
+    int count;
+} outcome;
+
 typedef struct fixture {
     char dir[32], spool[40];
     script_server *server;
     steno_client *client;
+    outcome first, second, third; /* of asynchronous calls, which may end after a test that failed */
 } fixture;
 
 static void open_client(fixture *self, size_t async_max) {
@@ -460,11 +466,6 @@ static void hooks_see_the_very_events_of_the_spool(void **state) {
 
 /* ---- asynchronous calls ---- */
 
-typedef struct outcome {
-    char type[STENO_ERROR_TYPE_BYTES];
-    int count;
-} outcome;
-
 static void note_outcome(steno_response *response, const steno_error *error, void *ctx) {
     outcome *self = ctx;
     strcpy(self->type, error->status ? error->type : "ok");
@@ -484,19 +485,18 @@ static void a_request_may_change_right_after_it_was_started(void **state) {
     steno_client_free(self->client);
     open_client(self, 1);
     script_server_say(self->server, NULL, 0, 0, false);
-    outcome first = {0}, second = {0};
     steno_call *blocker;
     steno_request *request = chat("gpt-4o-mini", "first");
-    steno_complete_async(self->client, request, note_outcome, &first, &blocker, NULL);
+    steno_complete_async(self->client, request, note_outcome, &self->first, &blocker, NULL);
     wait_for_requests(self, 1);
     say(self, HEAD_JSON PLAIN);
-    steno_complete_async(self->client, request, note_outcome, &second, NULL, NULL); /* waits for its turn */
+    steno_complete_async(self->client, request, note_outcome, &self->second, NULL, NULL); /* waits for its turn */
     steno_request_add_message(request, "user", "added later");
     steno_request_free(request);
     steno_call_cancel(blocker);
     assert_int_equal(steno_wait(self->client, PATIENCE_MS, NULL), STENO_OK);
-    assert_string_equal(first.type, "Cancelled");
-    assert_string_equal(second.type, "ok");
+    assert_string_equal(self->first.type, "Cancelled");
+    assert_string_equal(self->second.type, "ok");
     steno_call_free(blocker);
     json_t *events = read_events(self);
     char *text = json_dumps(events, 0);
@@ -510,37 +510,38 @@ static void a_cancelled_call_ends_although_it_waits_for_its_turn(void **state) {
     steno_client_free(self->client);
     open_client(self, 1);
     script_server_say(self->server, NULL, 0, 0, false);
-    outcome first = {0}, second = {0}, third = {0};
     steno_call *waiting;
     steno_request *request = chat("gpt-4o-mini", "x");
-    steno_complete_async(self->client, request, note_outcome, &first, NULL, NULL);
+    steno_complete_async(self->client, request, note_outcome, &self->first, NULL, NULL);
     wait_for_requests(self, 1);
-    steno_complete_async(self->client, request, note_outcome, &second, &waiting, NULL);
-    steno_complete_async(self->client, request, note_outcome, &third, NULL, NULL);
+    steno_complete_async(self->client, request, note_outcome, &self->second, &waiting, NULL);
+    steno_complete_async(self->client, request, note_outcome, &self->third, NULL, NULL);
     steno_request_free(request);
     steno_call_cancel(waiting);
     assert_int_equal(steno_call_wait(waiting, PATIENCE_MS / 2, NULL), STENO_OK);
-    assert_string_equal(second.type, "Cancelled");
-    assert_int_equal(first.count + third.count, 0);
+    assert_string_equal(self->second.type, "Cancelled");
+    assert_int_equal(self->first.count + self->third.count, 0);
     steno_call_free(waiting);
     steno_client_free(self->client);
     self->client = NULL;
-    assert_string_equal(first.type, "Cancelled");
-    assert_string_equal(third.type, "Cancelled");
-    assert_int_equal(first.count + second.count + third.count, 3);
+    assert_string_equal(self->first.type, "Cancelled");
+    assert_string_equal(self->third.type, "Cancelled");
+    assert_int_equal(self->first.count + self->second.count + self->third.count, 3);
     json_t *events = read_events(self);
-    expect_sequence(events,
-                    "pFoFF"); /* the second call's failure is a lone one; the first is on the wire until the end */
+    /* The second call's failure is a lone one; the first was on the wire, the third never. */
+    char names[16];
+    sequence(events, names, sizeof names);
+    assert_true(!strcmp(names, "pFoFF") || !strcmp(names, "pFFoF"));
     json_decref(events);
 }
 
 static void add_from_callback(steno_response *response, const steno_error *error, void *ctx) {
     fixture *self = ctx;
-    static outcome nested;
+
     assert_int_equal(error->status, STENO_OK);
     steno_response_free(response);
     steno_request *request = chat("gpt-4o-mini", "nested");
-    steno_complete_async(self->client, request, note_outcome, &nested, NULL, NULL);
+    steno_complete_async(self->client, request, note_outcome, &self->second, NULL, NULL);
     steno_request_free(request);
 }
 
@@ -558,13 +559,12 @@ static void a_callback_may_start_a_call_and_waiting_waits_for_it_too(void **stat
 
 static void asynchronous_streams_keep_what_came_too(void **state) {
     fixture *self = *state;
-    outcome seen = {0};
     say(self, HEAD_SSE CHUNK("\"content\":\"one\"", "null"));
     steno_request *request = chat("gpt-4o-mini", "x");
-    steno_complete_stream_async(self->client, request, NULL, note_outcome, &seen, NULL, NULL);
+    steno_complete_stream_async(self->client, request, NULL, note_outcome, &self->first, NULL, NULL);
     steno_request_free(request);
     assert_int_equal(steno_wait(self->client, PATIENCE_MS, NULL), STENO_OK);
-    assert_string_equal(seen.type, "Connection");
+    assert_string_equal(self->first.type, "Connection");
     json_t *events = read_events(self);
     expect_sequence(events, "pcoF");
     assert_string_equal(text_of(json_array_get(events, 3), "call_type"), "acompletion");
