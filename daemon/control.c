@@ -143,11 +143,11 @@ static void reply_error(control *self, const envelope *to, const control_message
 
 /* Fills in what is waited for. Returns what is wrong with the request, or NULL. */
 static const char *read_flush(const control_message *request, flush *out) {
-    const steno_value *publisher = control_get(request, "publisher"), *seq = control_get(request, "seq");
+    const steno_value *whose = control_get(request, "publisher"), *seq = control_get(request, "seq");
     const steno_value *timeout = control_get(request, "timeout_ms");
     size_t size = 0;
-    const char *bytes = steno_value_string(publisher, &size);
-    switch (steno_value_type(publisher)) {
+    const char *bytes = steno_value_string(whose, &size);
+    switch (steno_value_type(whose)) {
     case STENO_TYPE_NIL: out->everyone = true; break;
     case STENO_TYPE_BYTES:
         if (size != SPOOL_PUBLISHER_BYTES) return "`publisher` must have 16 bytes or 32 hex digits";
@@ -194,25 +194,23 @@ static void begin_flush(control *self, const envelope *from, control_message **r
     self->flush_count++;
 }
 
-static bool flushed(const flush *one, const intake *intake) {
-    if (one->everyone) return spools_read_since(intake, one->generation);
-    const publisher *from = publishers_find(intake->table, one->publisher);
+static bool flushed(const flush *one, const intake *from_spools) {
+    if (one->everyone) return spools_read_since(from_spools, one->generation);
+    const publisher *from = publishers_find(from_spools->table, one->publisher);
     if (one->seq) return from && from->stored > one->seq;
     /* Without a folder there is nothing to wait for. */
-    if (!from || !from->spooled) return intake->scanned >= one->generation;
+    if (!from || !from->spooled) return from_spools->scanned >= one->generation;
     return from->looked >= one->generation && from->stored == from->next;
 }
 
 /* True if it has been answered. */
 static bool settle(control *self, const flush *one, const verb_view *view) {
-    uint64_t stored = 0;
     bool done = flushed(one, view->intake);
     if (!done && one->seq && !publishers_find(view->intake->table, one->publisher)) {
         /* Not in memory any more: the log knows. */
         publisher past = {0};
         memcpy(past.uuid, one->publisher, sizeof past.uuid);
-        if (!store_load_publisher(view->store, &past, NULL)) stored = past.stored;
-        done = stored > one->seq;
+        done = !store_load_publisher(view->store, &past, NULL) && past.stored > one->seq;
     }
     if (done) {
         if (one->everyone) store_checkpoint(view->store);

@@ -22,6 +22,6 @@ void *ingress_socket(const ingress *self);
 bool ingress_take(ingress *self, intake *into);
 
 /* Frame 2, msgpack [1, publisher (16 bytes), seq]. False: it is something else. */
-bool ingress_header(const void *bytes, size_t size, uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint64_t *seq);
+bool ingress_header(const void *bytes, size_t size, uint8_t uuid[SPOOL_PUBLISHER_BYTES], uint64_t *seq);
 
 #endif

@@ -34,15 +34,15 @@ static bool read_uint(cursor *self, uint64_t *out) {
     return true;
 }
 
-bool ingress_header(const void *bytes, size_t size, uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint64_t *seq) {
+bool ingress_header(const void *bytes, size_t size, uint8_t uuid[SPOOL_PUBLISHER_BYTES], uint64_t *seq) {
     cursor self = {.at = bytes, .end = (const uint8_t *)bytes + size};
     const uint8_t *array = skip(&self, 1);
     uint64_t version;
     if (!array || *array != 0x93 || !read_uint(&self, &version) || version != HEADER_VERSION) return false;
     const uint8_t *tag = skip(&self, 2); /* bin 8, 16 bytes */
     if (!tag || tag[0] != 0xC4 || tag[1] != SPOOL_PUBLISHER_BYTES) return false;
-    const uint8_t *uuid = skip(&self, SPOOL_PUBLISHER_BYTES);
-    if (!uuid || !read_uint(&self, seq) || self.at != self.end) return false;
-    memcpy(publisher, uuid, SPOOL_PUBLISHER_BYTES);
+    const uint8_t *id = skip(&self, SPOOL_PUBLISHER_BYTES);
+    if (!id || !read_uint(&self, seq) || self.at != self.end) return false;
+    memcpy(uuid, id, SPOOL_PUBLISHER_BYTES);
     return *seq > 0 && *seq <= INT64_MAX / 2;
 }

@@ -117,11 +117,10 @@ static void note_failure(daemon_loop *self, steno_status status, const char *why
 }
 
 static void store_and_fan_out(daemon_loop *self) {
-    intake *intake = self->intake;
-    if (!batch_empty(&intake->batch)) {
+    if (!batch_empty(&self->intake->batch)) {
         if (failing(self) && clock_ms() < self->retry_ms) return;
         steno_error error;
-        steno_status status = store_write(self->store, &intake->batch, &error);
+        steno_status status = store_write(self->store, &self->intake->batch, &error);
         if (status) {
             note_failure(self, status, error.message);
             return;
@@ -129,10 +128,10 @@ static void store_and_fan_out(daemon_loop *self) {
         if (self->problem[0]) logline("the log can be written again");
         self->problem[0] = '\0';
         self->failing_since_ms = 0;
-        fanout_send(self->fanout, &intake->batch);
-        intake_stored(intake);
+        fanout_send(self->fanout, &self->intake->batch);
+        intake_stored(self->intake);
     }
-    spools_release(intake);
+    spools_release(self->intake);
 }
 
 static void answer(daemon_loop *self) {
@@ -144,8 +143,8 @@ static void answer(daemon_loop *self) {
     if (heartbeat < due) due = heartbeat;
     int64_t children = self->children ? supervisor_run(self->children) : INT64_MAX;
     if (children < due) due = children;
-    int64_t intake = failing(self) ? self->retry_ms : self->intake->look_ms;
-    self->due_ms = intake < due ? intake : due;
+    int64_t look = failing(self) ? self->retry_ms : self->intake->look_ms;
+    self->due_ms = look < due ? look : due;
 }
 
 /* True if all that was in the sockets and spools when the stage began is in the log, or its time is up. */

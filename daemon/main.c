@@ -66,8 +66,8 @@ static void set_signals(void) {
 }
 
 int main(int argc, char **argv) {
-    options options = {0};
-    int status = read_options(argc, argv, &options);
+    options asked = {0};
+    int status = read_options(argc, argv, &asked);
     if (status >= 0) return status;
     umask(077);
     set_signals();
@@ -77,9 +77,9 @@ int main(int argc, char **argv) {
     static place where;
     static config settings;
     steno_error error;
-    if (place_open(&where, options.dir, &error) || lock_take(&where, &error) ||
-        config_read(options.config ? options.config : where.config, options.config, &settings, &error) ||
-        loop_run(&where, &settings, !options.no_subscribers, &error)) {
+    if (place_open(&where, asked.dir, &error) || lock_take(&where, &error) ||
+        config_read(asked.config ? asked.config : where.config, asked.config, &settings, &error) ||
+        loop_run(&where, &settings, !asked.no_subscribers, &error)) {
         fprintf(stderr, "stenod: %s\n", error.message);
         return 1;
     }

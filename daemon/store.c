@@ -89,7 +89,8 @@ steno_status store_open(const char *path, bool durability_full, store **out, ste
 void store_close(store *self) {
     if (!self) return;
     call_row_close(self->calls);
-    for (sqlite3_stmt *statement; (statement = sqlite3_next_stmt(self->database, NULL));) sqlite3_finalize(statement);
+    for (sqlite3_stmt *statement; self->database && (statement = sqlite3_next_stmt(self->database, NULL));)
+        sqlite3_finalize(statement);
     sqlite3_close(self->database); /* the last connection copies the write-ahead log back */
     free(self->path);
     free(self);

@@ -86,7 +86,7 @@ static _Noreturn void become(const supervisor *self, char **words, int output, p
     dup2(output, STDERR_FILENO);
     if (self->dir[0]) setenv("STENO_DIR", self->dir, 1);
     const char *path = getenv("PATH");
-    char paths[2 * PATH_MAX];
+    char paths[2 * PATH_MAX + 2];
     snprintf(paths, sizeof paths, "%s:%.*s", self->folder, PATH_MAX, path ? path : "/usr/local/bin:/usr/bin:/bin");
     setenv("PATH", paths, 1);
     execvp(words[0], words);

@@ -136,7 +136,6 @@ static void list_children(const verb_view *view, steno_draft *reply) {
 
 static const char *status(const verb_view *view, const control_message *request, steno_draft *reply,
                           char message[STENO_ERROR_MESSAGE_BYTES]) {
-    const intake *intake = view->intake;
     control_reply_begin(reply, request);
     steno_draft_int(reply, "pid", getpid());
     steno_draft_string(reply, "version", STENO_BUILD_VERSION);
@@ -145,9 +144,9 @@ static const char *status(const verb_view *view, const control_message *request,
     steno_draft_int(reply, "last_offset", (int64_t)store_last_offset(view->store));
     steno_draft_int(reply, "first_offset", (int64_t)store_first_offset(view->store));
     steno_draft_int(reply, "pending_calls", store_pending_calls(view->store));
-    steno_draft_int(reply, "stored", (int64_t)intake->stored);
-    steno_draft_int(reply, "duplicates", (int64_t)intake->duplicates);
-    steno_draft_int(reply, "malformed", (int64_t)intake->malformed);
+    steno_draft_int(reply, "stored", (int64_t)view->intake->stored);
+    steno_draft_int(reply, "duplicates", (int64_t)view->intake->duplicates);
+    steno_draft_int(reply, "malformed", (int64_t)view->intake->malformed);
     steno_draft_int(reply, "losses", (int64_t)store_losses(view->store));
     steno_draft_int(reply, "log_bytes", store_bytes(view->store));
     steno_draft_string(reply, "problem", view->problem);

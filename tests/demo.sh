@@ -51,9 +51,10 @@ else
   pids+=($!)
   wait_for "the test provider's address" test -s "$STENO_DIR/provider.url"
   OPENAI_BASE_URL=$(head -1 "$STENO_DIR/provider.url")
+  OPENAI_BASE_URL="${OPENAI_BASE_URL%/v1}/faults/delay_ms=20;chunk_delay_ms=20/v1" # as slow as a quick one
   export OPENAI_BASE_URL OPENAI_API_KEY=sk-demo-0123456789abcdef
   echo "is a small one on this machine, $OPENAI_BASE_URL: set OPENAI_API_KEY to call the real one"
-  refusing=(--refusing-base-url "${OPENAI_BASE_URL%/v1}/faults/status=429/v1")
+  refusing=(--refusing-base-url "${OPENAI_BASE_URL%%/faults*}/faults/status=429/v1")
 fi
 
 /usr/bin/python3 subscribers/examples/subscriber.py >"$STENO_DIR/live.txt" 2>"$STENO_DIR/subscriber.log" &

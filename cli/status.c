@@ -1,0 +1,216 @@
+/* steno status: how the daemon is; without a daemon, what waits for one. Exit status 1 unless a daemon answers and has no problem. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/daemon_call.h"
+#include "cli/format.h"
+#include "cli/leftover.h"
+#include "cli/options.h"
+#include "cli/program.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "schema/identity.h"
+#include "schema/json.h"
+
+/* The daemon answers between two batches: this is a machine in trouble. */
+#define STATUS_TIMEOUT_MS 5000
+
+struct status {
+    bool json;
+};
+
+static const option_spec options[] = {
+    {'j', "json", NULL, OPTION_FLAG, offsetof(struct status, json), 0, "one JSON object"},
+};
+
+static const command self = {
+    .name = "status",
+    .about = "Tells how the daemon is, or what waits in the spool for one",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .notes = "The exit status is 1 when no daemon runs or it has a problem (a full disk).\n",
+};
+
+CLEANUP_FUNCTION(table_release, table, table_free)
+
+static void put_line(const char *name, const char *text) {
+    cleanup_free char *safe = text_line(text, strlen(text));
+    printf("%s%-12s%s%s\n", terminal_tone(TONE_DIM), name, terminal_plain(), safe ? safe : "");
+}
+
+static int64_t number(const steno_value *map, const char *key) { return steno_value_int(steno_value_get(map, key), 0); }
+
+static const char *string(const steno_value *map, const char *key) {
+    const char *text = steno_value_string(steno_value_get(map, key), NULL);
+    return text ? text : "";
+}
+
+static void put_count(const steno_value *status, const char *name, const char *key, const char *what) {
+    char text[FORMAT_BYTES], line[2 * FORMAT_BYTES];
+    format_count(number(status, key), terminal_is(), text);
+    snprintf(line, sizeof line, "%s %s", text, what);
+    put_line(name, line);
+}
+
+static void show_summary(const steno_value *status) {
+    char text[FORMAT_BYTES], line[256];
+    format_duration(identity_now() - steno_value_double(steno_value_get(status, "started"), identity_now()), text);
+    snprintf(line, sizeof line, "%s, pid %" PRId64 ", up %s", string(status, "version"), number(status, "pid"), text);
+    put_line("stenod", line);
+    put_line("folder", string(status, "dir"));
+    put_count(status, "stored", "stored", "events since it started");
+    snprintf(line, sizeof line, "%" PRId64 " to %" PRId64, number(status, "first_offset"), number(status, "last_offset"));
+    put_line("journal", line);
+    format_size(steno_value_double(steno_value_get(status, "log_bytes"), 0), text);
+    put_line("log.db", text);
+    put_count(status, "calls", "pending_calls", "pending");
+    if (number(status, "duplicates")) put_count(status, "duplicates", "duplicates", "passed over");
+    if (number(status, "malformed")) put_count(status, "malformed", "malformed", "messages dropped");
+    put_count(status, "losses", "losses", "events lost (table loss)");
+}
+
+static int show_publishers(const steno_value *list) {
+    cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
+    if (!grid) return EXIT_FINE;
+    size_t name = table_column(grid, "PUBLISHER", TABLE_LEFT), app = table_column(grid, "APP", TABLE_CUT),
+           pid = table_column(grid, "PID", TABLE_RIGHT), next = table_column(grid, "NEXT", TABLE_RIGHT),
+           spool = table_column(grid, "SPOOL", TABLE_RIGHT), losses = table_column(grid, "LOST", TABLE_RIGHT);
+    for (size_t i = 0; i < steno_value_count(list); i++) {
+        const steno_value *one = steno_value_at(list, i);
+        char text[FORMAT_BYTES];
+        table_row(grid);
+        table_cell_n(grid, name, string(one, "publisher"), strnlen(string(one, "publisher"), terminal_is() ? 8 : 64), TONE_PLAIN);
+        table_cell(grid, app, string(one, "app"), TONE_PLAIN);
+        snprintf(text, sizeof text, "%" PRId64, number(one, "pid"));
+        table_cell(grid, pid, text, steno_value_bool(steno_value_get(one, "alive"), true) ? TONE_PLAIN : TONE_DIM);
+        table_count(grid, next, number(one, "next"));
+        format_size(steno_value_double(steno_value_get(one, "spool_bytes"), 0), text);
+        table_cell(grid, spool, text, TONE_PLAIN);
+        if (number(one, "losses")) table_count(grid, losses, number(one, "losses"));
+    }
+    putchar('\n');
+    return table_print(grid);
+}
+
+static int show_subscribers(const steno_value *list) {
+    cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
+    if (!grid) return EXIT_FINE;
+    size_t name = table_column(grid, "SUBSCRIBER", TABLE_CUT), offset = table_column(grid, "OFFSET", TABLE_RIGHT),
+           lag = table_column(grid, "BEHIND", TABLE_RIGHT), updated = table_column(grid, "UPDATED", TABLE_RIGHT);
+    for (size_t i = 0; i < steno_value_count(list); i++) {
+        const steno_value *one = steno_value_at(list, i);
+        char text[FORMAT_BYTES], ago[FORMAT_BYTES + 8];
+        table_row(grid);
+        table_cell(grid, name, string(one, "name"), TONE_PLAIN);
+        table_count(grid, offset, number(one, "offset"));
+        table_count(grid, lag, number(one, "lag"));
+        format_duration(identity_now() - steno_value_double(steno_value_get(one, "updated"), identity_now()), text);
+        snprintf(ago, sizeof ago, "%s ago", text);
+        table_cell(grid, updated, ago, TONE_DIM);
+    }
+    putchar('\n');
+    return table_print(grid);
+}
+
+static int show_children(const steno_value *list) {
+    cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
+    if (!grid) return EXIT_FINE;
+    size_t name = table_column(grid, "CHILD", TABLE_LEFT), state = table_column(grid, "STATE", TABLE_LEFT),
+           pid = table_column(grid, "PID", TABLE_RIGHT), restarts = table_column(grid, "RESTARTS", TABLE_RIGHT),
+           line = table_column(grid, "COMMAND", TABLE_CUT);
+    for (size_t i = 0; i < steno_value_count(list); i++) {
+        const steno_value *one = steno_value_at(list, i);
+        char text[FORMAT_BYTES];
+        table_row(grid);
+        table_cell(grid, name, string(one, "name"), TONE_PLAIN);
+        table_cell(grid, state, string(one, "state"), TONE_PLAIN);
+        snprintf(text, sizeof text, "%" PRId64, number(one, "pid"));
+        table_cell(grid, pid, text, TONE_PLAIN);
+        table_count(grid, restarts, number(one, "restarts"));
+        table_cell(grid, line, string(one, "command"), TONE_DIM);
+    }
+    putchar('\n');
+    return table_print(grid);
+}
+
+static int show(const steno_value *status) {
+    show_summary(status);
+    int failed = show_publishers(steno_value_get(status, "publishers"));
+    if (!failed) failed = show_subscribers(steno_value_get(status, "subscribers"));
+    if (!failed) failed = show_children(steno_value_get(status, "children"));
+    const char *problem = string(status, "problem");
+    return failed || !*problem ? failed : program_fail("stenod has a problem: %s", problem);
+}
+
+static int show_json(const steno_value *status) {
+    json_t *json = value_to_json(status);
+    if (!json) return program_fail("out of memory");
+    json_object_del(json, "ok");
+    json_object_del(json, "id");
+    json_object_set_new(json, "running", json_true());
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    putchar('\n');
+    json_decref(json);
+    return *string(status, "problem") ? EXIT_FAILED : EXIT_FINE;
+}
+
+static json_t *leftover_json(const leftover *one) {
+    return json_pack("{s:s, s:b, s:b, s:I, s:I}", "publisher", one->publisher, "alive", one->alive, "damaged", one->damaged,
+                     "events", (json_int_t)one->events, "bytes", (json_int_t)one->bytes);
+}
+
+/* No daemon: what is still in the spool is told, and that nothing of it is lost. */
+static int show_absence(const place *where, bool as_json) {
+    cleanup_free leftover *list = NULL;
+    size_t count;
+    int failed = leftover_read(where, &list, &count);
+    uint64_t events = 0, bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        events += list[i].events;
+        bytes += list[i].bytes;
+    }
+    if (as_json) {
+        json_t *spool = json_array();
+        for (size_t i = 0; i < count; i++) json_array_append_new(spool, leftover_json(&list[i]));
+        json_t *json = json_pack("{s:b, s:s, s:I, s:I, s:o}", "running", 0, "dir", where->state, "spool_events", (json_int_t)events,
+                                 "spool_bytes", (json_int_t)bytes, "spool", spool);
+        if (!json) return program_fail("out of memory");
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(json);
+        return EXIT_FAILED;
+    }
+    printf("No daemon runs for %s: start stenod.\n", where->state);
+    if (failed) return failed;
+    char text[FORMAT_BYTES];
+    format_size((double)bytes, text);
+    printf("%" PRIu64 " event%s in the spool, %s: stenod stores %s when it starts.\n", events, events == 1 ? " waits" : "s wait", text,
+           events == 1 ? "it" : "them");
+    for (size_t i = 0; i < count; i++)
+        printf("  %s  %8" PRIu64 " event%s  %s%s\n", list[i].publisher, list[i].events, list[i].events == 1 ? " " : "s",
+               list[i].alive ? "still running" : "ended", list[i].damaged ? ", damaged" : "");
+    return EXIT_FAILED;
+}
+
+int status_run(int argc, char **argv) {
+    struct status wanted = {0};
+    char **arguments;
+    int status = options_parse(&self, argc, argv, &wanted, &arguments);
+    if (status != OPTIONS_GO) return status;
+    place where;
+    steno_error error;
+    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (!daemon_listens(&where)) return show_absence(&where, wanted.json);
+    cleanup(control_release) steno_control *control = NULL;
+    cleanup(draft_release) steno_draft *request = steno_draft_new();
+    if (!request) return program_fail("out of memory");
+    const steno_value *reply;
+    steno_draft_start(request);
+    steno_draft_string(request, "verb", "status");
+    if (steno_control_new(NULL, &control, &error) ||
+        steno_control_call(control, request, STATUS_TIMEOUT_MS, &reply, &error))
+        return program_fail("%s", error.message);
+    return wanted.json ? show_json(reply) : show(reply);
+}

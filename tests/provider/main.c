@@ -1,0 +1,151 @@
+/* A small provider on 127.0.0.1 for tests and the demo: answers like OpenAI's API, and wrongly on request (fault.h).
+ * Usage: steno-test-provider [--port N]   prints its base URL, ends on SIGTERM
+ */
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "tests/provider/openai.h"
+
+#define BODY_BYTES_MAX (64u << 20)
+#define CONNECTIONS_MAX 1024
+
+/* A request while it comes in. */
+typedef struct request {
+    char *body;
+    size_t size;
+} request;
+
+static enum MHD_Result note_header(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    bool secret = !strcasecmp(name, "Authorization");
+    json_object_set_new(ctx, name, json_string(secret ? "masked" : value));
+    return MHD_YES;
+}
+
+/* What fault `reflect` answers with: the headers and the body, the key masked. */
+static char *reflect(struct MHD_Connection *connection, const request *what) {
+    json_t *headers = json_object();
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, headers);
+    json_t *all = json_pack("{s:o,s:s%}", "headers", headers, "body", what->body ? what->body : "", what->size);
+    char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+    json_decref(all);
+    return text ? text : strdup("");
+}
+
+static bool authorized(struct MHD_Connection *connection) {
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    return value && !strncmp(value, "Bearer ", 7) && value[7];
+}
+
+static reply *simulated(const fault *faults) {
+    char message[96];
+    snprintf(message, sizeof message, "This is a simulated error with status %d.", faults->status);
+    const char *type = faults->status == 429   ? "rate_limit_error"
+                       : faults->status >= 500 ? "server_error"
+                                               : "invalid_request_error";
+    return openai_error((unsigned)faults->status, message, faults->status == 403 ? "permission_error" : type,
+                        faults->status == 429 ? "rate_limit_exceeded" : NULL, faults);
+}
+
+/* The reply to a whole request. */
+static reply *answer(struct MHD_Connection *connection, const char *method, const char *path, const request *what,
+                     const fault *faults) {
+    if (faults->hang)
+        for (;;) poll(NULL, 0, -1);
+    if (faults->status >= 300) return simulated(faults);
+    if (!authorized(connection))
+        return openai_error(401, "You didn't provide an API key.", "invalid_request_error", "invalid_api_key", faults);
+    if (!strcmp(method, "GET") && !strcmp(path, "/v1/models")) return openai_models(faults);
+    bool chat = !strcmp(path, "/v1/chat/completions");
+    if (strcmp(method, "POST") || (!chat && strcmp(path, "/v1/embeddings")))
+        return openai_error(404, "There is nothing at this URL.", "invalid_request_error", NULL, faults);
+    json_t *json = json_loadb(what->body ? what->body : "", what->size, JSON_ALLOW_NUL, NULL);
+    if (!json)
+        return openai_error(400, "We could not parse the JSON body of your request.", "invalid_request_error", NULL,
+                            faults);
+    reply *self;
+    bool stream = json_is_true(json_object_get(json, "stream"));
+    if (faults->empty || (faults->garbage && !stream)) {
+        self = reply_new(200, false, faults);
+        if (self && faults->garbage) reply_add(self, strdup("<html>This is no JSON.</html>"));
+    } else if (chat) {
+        char *reflected = reflect(connection, what);
+        self = openai_chat(json, reflected, faults);
+        free(reflected);
+    } else {
+        self = openai_embeddings(json, faults);
+    }
+    json_decref(json);
+    return self;
+}
+
+static enum MHD_Result take_in(request *what, const char *data, size_t *size) {
+    if (*size > BODY_BYTES_MAX - what->size) return MHD_NO;
+    char *grown = realloc(what->body, what->size + *size + 1);
+    if (!grown) return MHD_NO;
+    what->body = grown;
+    memcpy(grown + what->size, data, *size);
+    what->size += *size;
+    grown[what->size] = '\0';
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *data, size_t *size, void **state) {
+    (void)ctx;
+    (void)version;
+    if (!*state) return (*state = calloc(1, sizeof(request))) ? MHD_YES : MHD_NO;
+    if (*size) return take_in(*state, data, size);
+    fault faults;
+    const char *path = fault_parse(url, &faults);
+    reply *self = path ? answer(connection, method, path, *state, &faults)
+                       : openai_error(400, "The faults in this URL are not understood.", "invalid_request_error", NULL,
+                                      &(fault){0});
+    return self ? reply_send(self, connection) : MHD_NO;
+}
+
+static void forget(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code) {
+    (void)ctx;
+    (void)connection;
+    (void)code;
+    request *what = *state;
+    if (what) free(what->body);
+    free(what);
+}
+
+int main(int argc, char **argv) {
+    char *end = NULL;
+    long port = argc == 3 && !strcmp(argv[1], "--port") ? strtol(argv[2], &end, 10) : 0;
+    if ((argc != 1 && argc != 3) || (argc == 3 && (!end || *end || port < 0 || port > 65535))) {
+        fprintf(stderr, "usage: steno-test-provider [--port N]\n");
+        return 2;
+    }
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct MHD_Daemon *server = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
+        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        CONNECTIONS_MAX, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    if (!server) {
+        fprintf(stderr, "steno-test-provider: cannot listen on 127.0.0.1:%ld\n", port);
+        return 1;
+    }
+    printf("http://127.0.0.1:%u/v1\n", MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT)->port);
+    fflush(stdout);
+    int got;
+    sigwait(&ends, &got);
+    _exit(0); /* connections that hang would hold up anything gentler */
+}
