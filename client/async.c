@@ -4,6 +4,7 @@
 #include "client/async.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 #include "client/failure.h"
 #include "client/fork_watch.h"
 
-/* Longest sleep while calls are in flight: curl's own timers and wake-ups end it earlier. */
-#define POLL_MS 1000
+/* Longest sleep: wake-ups end it, and while calls are in flight curl's own timers. */
+#define POLL_MS 60000
 
 typedef struct task {
     struct task *next;
@@ -101,24 +102,37 @@ static void leave(async_engine *self, task *which) {
     curl_multi_remove_handle(self->multi, which->handle);
 }
 
+static bool is_cancelled(const task *which) { return atomic_load(&which->call->cancelled); }
+
+/* Takes the next task to begin from those that wait, with the mutex held. Where there is no room on the wire it is one that was
+ * cancelled, which needs none; `cancels` says that there may be one.
+ */
+static task *next_waiting(async_engine *self, bool cancels, bool stop) {
+    bool room = stop || self->active_count < self->client->async_max;
+    if (!room && !cancels) return NULL;
+    task **link = &self->waiting;
+    while (*link && !room && !is_cancelled(*link)) link = &(*link)->next;
+    task *next = *link;
+    if (!next) return NULL;
+    *link = next->next;
+    if (!next->next) self->waiting_end = link;
+    self->waiting_count--;
+    return next;
+}
+
 /* Takes on what waits, as far as there is room; sees to cancelled calls. False: time to stop. */
 static bool take_on(async_engine *self) {
     for (;;) {
         pthread_mutex_lock(&self->mutex);
         bool cancels = self->cancels, stop = self->stop;
-        self->cancels = false;
-        task *next = self->active_count < self->client->async_max || stop ? self->waiting : NULL;
-        if (next) {
-            self->waiting = next->next;
-            if (!self->waiting) self->waiting_end = &self->waiting;
-            self->waiting_count--;
-        }
+        task *next = next_waiting(self, cancels, stop);
+        if (!next) self->cancels = false;
         pthread_mutex_unlock(&self->mutex);
         if (stop && next) atomic_store(&next->call->cancelled, true);
         for (task *which = cancels || stop ? self->active : NULL, *after; which; which = after) {
             after = which->next;
             if (stop) atomic_store(&which->call->cancelled, true);
-            if (!atomic_load(&which->call->cancelled)) continue;
+            if (!is_cancelled(which)) continue;
             leave(self, which);
             finish(self, which, CURLE_ABORTED_BY_CALLBACK, true);
         }
@@ -197,11 +211,11 @@ static async_engine *engine_new(steno_client *client, steno_error *error) {
 }
 
 static async_engine *engine_of(steno_client *client, steno_error *error) {
-    pthread_mutex_lock(&client->async_mutex);
+    fork_guard_lock();
     /* A parent's engine has no thread here: what it holds is the parent's and is left alone. */
     if (!client->async || client->async->generation != fork_generation()) client->async = engine_new(client, error);
     async_engine *self = client->async;
-    pthread_mutex_unlock(&client->async_mutex);
+    fork_guard_unlock();
     return self;
 }
 
@@ -302,9 +316,9 @@ static steno_status wait_for(async_engine *self, const steno_call *held, int64_t
 }
 
 steno_status steno_wait(steno_client *client, int64_t timeout_ms, steno_error *error) {
-    pthread_mutex_lock(&client->async_mutex);
+    fork_guard_lock();
     async_engine *self = client->async && client->async->generation == fork_generation() ? client->async : NULL;
-    pthread_mutex_unlock(&client->async_mutex);
+    fork_guard_unlock();
     return self ? wait_for(self, NULL, timeout_ms, error) : STENO_OK;
 }
 

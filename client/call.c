@@ -11,6 +11,7 @@
 #include "client/request.h"
 #include "schema/clean.h"
 #include "schema/json.h"
+#include "schema/utf8.h"
 
 static void reject(call *self, const char *type, const char *message) {
     if (!self->error.status) failure_set(&self->error, type, 0, false, "%s", message);
@@ -53,13 +54,15 @@ static bool find_provider(call *self, const steno_request *request) {
     steno_error error = {0};
     self->asked_model = strdup(request->model);
     if (!self->asked_model) return false;
+    if (utf8_valid_prefix(request->model, strlen(request->model)) != strlen(request->model))
+        reject(self, "BadRequest", "the model's name is not UTF-8");
     if (provider_find(self->asked_model, given != NULL, &self->provider, &self->model, &error))
         reject(self, "BadRequest", error.message);
     const char *base = first_of(request->base_url, self->client->base_url, getenv(self->provider->url_variable));
     if (!base) base = self->provider->base_url;
-    int length = (int)strlen(base);
+    int end = (int)strcspn(base, "?#"), length = end; /* a query stays behind the path */
     while (length > 0 && base[length - 1] == '/') length--;
-    if (asprintf(&self->url, "%.*s%s", length, base, paths[self->kind]) < 0) self->url = NULL;
+    if (asprintf(&self->url, "%.*s%s%s", length, base, paths[self->kind], base + end) < 0) self->url = NULL;
     self->api_base = mask_url(base);
     find_key(self, request);
     return self->url && self->api_base;
@@ -69,9 +72,10 @@ static bool find_provider(call *self, const steno_request *request) {
 
 static bool make_body(call *self, const steno_request *request) {
     self->body = json_object();
-    if (!self->body || json_object_set_new(self->body, "model", json_string(self->model)) ||
+    if (!self->body || json_object_set_new_nocheck(self->body, "model", json_string_nocheck(self->model)) ||
         json_object_update(self->body, request->params))
         return false;
+    if (self->error.status) return true; /* it is not sent */
     if (self->stream) {
         json_object_set_new(self->body, "stream", json_true());
         /* Without it there is no usage, and so no cost, in a stream. */
@@ -120,14 +124,17 @@ call *call_new(steno_client *client, const steno_request *request, call_kind kin
     if (request->error.status) reject(self, "BadRequest", request->error.message);
     self->common = steno_draft_new();
     self->content = steno_draft_new();
+    self->sent = steno_draft_new();
     self->event = steno_draft_new();
-    if (!self->common || !self->content || !self->event || !find_provider(self, request) || !make_body(self, request) ||
-        !make_headers(self)) {
+    if (!self->common || !self->content || !self->sent || !self->event || !find_provider(self, request) ||
+        !make_body(self, request) || !make_headers(self)) {
         call_free(self);
         return NULL;
     }
     call_reply_begin(self);
     call_events_begin(self, request);
+    json_decref(self->body);
+    self->body = NULL;
     return self;
 }
 
@@ -137,6 +144,7 @@ void call_free(call *self) {
     call_reply_free(self);
     steno_draft_free(self->common);
     steno_draft_free(self->content);
+    steno_draft_free(self->sent);
     steno_draft_free(self->event);
     json_decref(self->body);
     free(self->body_text);

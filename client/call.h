@@ -41,14 +41,14 @@ typedef struct call {
     char *api_key;        /* NULL: none */
     char *url, *api_base; /* the latter masked, for events */
     int64_t timeout_ms;
-    json_t *body;
+    json_t *body; /* only while the call is made: its values are the request's, which may change after that */
     char *body_text;
     struct curl_slist *headers;
     char curl_error[CURL_ERROR_SIZE];
 
     /* what its events share, encoded once */
     char call_id[IDENTITY_TEXT_BYTES];
-    steno_draft *common, *content, *event;
+    steno_draft *common, *content, *sent, *event;
     kept_event pre, post;
 
     /* how it goes */
@@ -63,7 +63,8 @@ typedef struct call {
     bool sse; /* the reply is a stream of events */
     sse parser;
     stream_assembly assembly;
-    bool done; /* the stream said [DONE] */
+    bool ending; /* no more bytes will come */
+    bool done;   /* the stream said [DONE] */
     size_t chunks;
     json_t *reply_headers;
 } call;
@@ -83,7 +84,7 @@ void call_free(call *self);
 
 /* ---- call_events.c ---- */
 
-/* Encodes what the events share. */
+/* Encodes what the events share, all that depends on the request. */
 void call_events_begin(call *self, const steno_request *request);
 void call_publish_pre(call *self);
 void call_publish_chunk(call *self, const json_t *chunk);

@@ -32,7 +32,8 @@ static void write_common(call *self, const steno_request *request) {
     steno_draft_string(draft, "model", self->model);
     steno_draft_string(draft, "provider", self->provider->name);
     steno_draft_bool(draft, "stream", self->stream);
-    write_if(draft, "user", request->user);
+    write_if(draft, "user",
+             request->user ? request->user : json_string_value(json_object_get(request->params, "user")));
     if (json_array_size(request->tags)) draft_json(draft, "tags", request->tags);
     if (json_object_size(request->metadata)) draft_json(draft, "metadata", request->metadata);
     steno_draft_double(draft, "start_time", self->start_time);
@@ -54,9 +55,25 @@ static void write_content(call *self) {
     json_decref(optional);
 }
 
+/* What is said of the body as sent, for each attempt's pre_api_call. */
+static void write_sent(const call *self, steno_draft *draft, bool whole) {
+    char key[MASK_KEY_BYTES], bearer[MASK_KEY_BYTES + 16] = "Bearer ";
+    steno_draft_map_begin(draft, "additional_args");
+    if (whole) draft_json(draft, "complete_input_dict", self->body);
+    steno_draft_string(draft, "api_base", self->api_base);
+    steno_draft_map_begin(draft, "headers");
+    steno_draft_string(draft, "Content-Type", "application/json");
+    mask_key(self->api_key, key);
+    if (self->api_key) steno_draft_string(draft, "Authorization", strcat(bearer, key));
+    steno_draft_map_end(draft);
+    steno_draft_map_end(draft);
+}
+
 void call_events_begin(call *self, const steno_request *request) {
     write_common(self, request);
     write_content(self);
+    steno_draft_start(self->sent);
+    write_sent(self, self->sent, true);
 }
 
 /* ---- publishing ---- */
@@ -112,7 +129,9 @@ static void publish(call *self, steno_event_kind kind, fill_fn fill, const void 
     if (encode(self, kind, fill, ctx, true, &body, &size) && encode(self, kind, fill, ctx, false, &body, &size)) return;
     mask_bytes(self->api_key, (void *)(uintptr_t)body, size); /* the bytes are the draft's, and the draft is ours */
     publisher_publish(self->client->publisher, body, size, NULL, NULL);
-    if (self->client->hooks_count) run_hooks(self, body, size, earlier, keep);
+    /* Later stages show the fields of the kept ones: those are decoded for any hook, a chunk for its own only. */
+    if (client_has_hook(self->client, kind) || (keep && self->client->hooks_count))
+        run_hooks(self, body, size, earlier, keep);
 }
 
 /* ---- each event's own fields ---- */
@@ -132,17 +151,12 @@ static void write_error(const call *self, steno_draft *draft) {
 static void fill_pre(call *self, bool whole, const void *ctx) {
     (void)ctx;
     steno_draft *draft = self->event;
-    char key[MASK_KEY_BYTES], bearer[MASK_KEY_BYTES + 16] = "Bearer ";
-    if (whole) draft_fields(draft, self->content);
-    steno_draft_map_begin(draft, "additional_args");
-    if (whole) draft_json(draft, "complete_input_dict", self->body);
-    steno_draft_string(draft, "api_base", self->api_base);
-    steno_draft_map_begin(draft, "headers");
-    steno_draft_string(draft, "Content-Type", "application/json");
-    mask_key(self->api_key, key);
-    if (self->api_key) steno_draft_string(draft, "Authorization", strcat(bearer, key));
-    steno_draft_map_end(draft);
-    steno_draft_map_end(draft);
+    if (whole) {
+        draft_fields(draft, self->content);
+        draft_fields(draft, self->sent);
+    } else {
+        write_sent(self, draft, false);
+    }
     steno_draft_int(draft, "attempt", self->attempts);
 }
 

@@ -86,6 +86,10 @@ static steno_status malformed(call *self, const char *what, const char *detail) 
     return STENO_FAILED;
 }
 
+static bool is_error(const json_t *json) {
+    return json_object_get(json, "error") && !json_is_null(json_object_get(json, "error"));
+}
+
 /* One event of the stream. */
 static steno_status on_event(const char *name, const char *data, size_t size, void *ctx) {
     call *self = ctx;
@@ -97,10 +101,11 @@ static steno_status on_event(const char *name, const char *data, size_t size, vo
     }
     steno_error reason = {0};
     json_t *chunk = json_parse(data, size, &reason);
-    if (!chunk) return malformed(self, "a chunk of the stream", reason.message);
+    /* The piece of an event at which a stream was cut is no event. */
+    if (!chunk) return self->ending ? STENO_OK : malformed(self, "a chunk of the stream", reason.message);
     steno_status status = STENO_OK;
     const char *text = "";
-    if (json_object_get(chunk, "error") && !json_object_get(chunk, "choices")) {
+    if (is_error(chunk) && !json_object_get(chunk, "choices")) {
         failure_from_reply(&self->error, self->http_status, chunk, data);
         status = STENO_FAILED;
     } else if (assembly_add(&self->assembly, chunk, &text, &reason)) {
@@ -143,10 +148,6 @@ size_t call_reply_bytes(char *bytes, size_t size, size_t count, void *ctx) {
 
 /* ---- the end ---- */
 
-static bool is_error(const json_t *json) {
-    return json_object_get(json, "error") && !json_is_null(json_object_get(json, "error"));
-}
-
 /* A reply in one piece. */
 static steno_response *whole_reply(call *self) {
     steno_error reason = {0};
@@ -177,6 +178,15 @@ static steno_response *streamed_reply(call *self) {
     return json ? response_new(json, NULL, self->call_id) : NULL;
 }
 
+/* [DONE] is optional, and what breaks off behind the last choice's finish_reason is at most the usage. */
+static bool is_complete(const call *self) { return self->done || assembly_is_finished(&self->assembly); }
+
+/* A server that answers in one piece, whatever it calls it. */
+static bool is_json(const call *self) {
+    const char *text = buffer_text(&self->reply);
+    return text[strspn(text, " \t\r\n")] == '{';
+}
+
 static void cut_off(call *self, const char *reason) {
     failure_set(&self->error, "Connection", self->http_status, true,
                 "the stream from %s broke off after %zu chunks, before the reply was complete: %s", self->api_base,
@@ -203,15 +213,16 @@ static void trace(call *self, CURLcode code) {
 }
 
 steno_response *call_reply_end(call *self, CURLcode code) {
-    bool accepted = is_accepted(self), stream = self->sse && accepted;
+    bool accepted = is_accepted(self), stream = self->sse && accepted && !is_json(self);
     /* The last event may lack its blank line. */
+    self->ending = true;
     if (stream && !self->error.status && !self->done && !self->cancelled) sse_end(&self->parser, NULL);
     steno_response *response = NULL;
     if (atomic_load(&self->cancelled))
         failure_set(&self->error, "Cancelled", self->http_status, false, "the call was cancelled");
     else if (self->error.status) {
         /* said while the reply came in */
-    } else if (code && !(stream && self->done)) {
+    } else if (code && !(stream && is_complete(self))) {
         if (stream && self->chunks && code != CURLE_OPERATION_TIMEDOUT)
             cut_off(self, *self->curl_error ? self->curl_error : curl_easy_strerror(code));
         else
@@ -223,7 +234,7 @@ steno_response *call_reply_end(call *self, CURLcode code) {
         /* A server that does not stream answers in one chunk; it is too late to cancel. */
         if (response && self->on_chunk)
             self->on_chunk(steno_response_text(response), response->text, self->on_chunk_ctx);
-    } else if (!self->done && !self->assembly.finished) {
+    } else if (!is_complete(self)) {
         cut_off(self, "the server closed it");
     }
     if (stream) response = streamed_reply(self);

@@ -2,6 +2,7 @@
 #include "client/client.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,7 +53,6 @@ steno_status steno_client_new(const steno_config *config, steno_client **out, st
     steno_client *client = calloc(1, sizeof *client);
     if (!client) return steno_fail(error, STENO_NO_MEMORY, "no memory for a client");
     handle_pool_init(&client->handles);
-    pthread_mutex_init(&client->async_mutex, NULL);
     steno_status status = read_settings(client, config, error);
     if (status)
         steno_client_free(client);
@@ -66,7 +66,6 @@ void steno_client_free(steno_client *client) {
     async_stop(client);
     publisher_close(client->publisher);
     handle_pool_free(&client->handles);
-    pthread_mutex_destroy(&client->async_mutex);
     free(client->api_key);
     free(client->base_url);
     free(client->app_name);
@@ -118,6 +117,12 @@ static steno_event_fn hook_for(const steno_hooks *hooks, steno_event_kind kind) 
     case STENO_CUSTOM: break;
     }
     return NULL;
+}
+
+bool client_has_hook(const steno_client *client, steno_event_kind kind) {
+    for (size_t i = 0; i < client->hooks_count; i++)
+        if (hook_for(&client->hooks[i], kind)) return true;
+    return false;
 }
 
 void client_run_hooks(const steno_client *client, const steno_event *event) {

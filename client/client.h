@@ -2,8 +2,6 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
-#include <pthread.h>
-
 #include "client/handles.h"
 #include "client/publisher.h"
 #include "client/steno.h"
@@ -24,12 +22,13 @@ struct steno_client {
     steno_hooks hooks[CLIENT_HOOKS_MAX];
     size_t hooks_count;
     handle_pool handles;
-    pthread_mutex_t async_mutex; /* guards the next, which is made when it is needed first */
-    async_engine *async;
+    async_engine *async; /* made when it is needed first; guarded by the fork guard */
 };
 
 /* Writes field `app`. */
 void client_write_app(const steno_client *client, steno_draft *draft);
+/* Whether there is a hook for events of this kind. */
+bool client_has_hook(const steno_client *client, steno_event_kind kind);
 /* Calls the hooks for an event that was published. */
 void client_run_hooks(const steno_client *client, const steno_event *event);
 

@@ -3,12 +3,9 @@
 
 #include "client/fork_watch.h"
 
-void handle_pool_init(handle_pool *self) {
-    *self = (handle_pool){.generation = fork_generation()};
-    pthread_mutex_init(&self->mutex, NULL);
-}
+void handle_pool_init(handle_pool *self) { *self = (handle_pool){.generation = fork_generation()}; }
 
-/* With the mutex held. */
+/* Under the guard. */
 static void forget_parents(handle_pool *self) {
     unsigned generation = fork_generation();
     if (self->generation == generation) return;
@@ -20,24 +17,23 @@ static void forget_parents(handle_pool *self) {
 void handle_pool_free(handle_pool *self) {
     forget_parents(self);
     while (self->count) curl_easy_cleanup(self->idle[--self->count]);
-    pthread_mutex_destroy(&self->mutex);
 }
 
 CURL *handle_take(handle_pool *self) {
-    pthread_mutex_lock(&self->mutex);
+    fork_guard_lock();
     forget_parents(self);
     CURL *handle = self->count ? self->idle[--self->count] : NULL;
-    pthread_mutex_unlock(&self->mutex);
+    fork_guard_unlock();
     return handle ? handle : curl_easy_init();
 }
 
 void handle_give(handle_pool *self, CURL *handle) {
     curl_easy_reset(handle); /* options go, connections stay */
-    pthread_mutex_lock(&self->mutex);
+    fork_guard_lock();
     if (self->count < HANDLES_IDLE_MAX) {
         self->idle[self->count++] = handle;
         handle = NULL;
     }
-    pthread_mutex_unlock(&self->mutex);
+    fork_guard_unlock();
     if (handle) curl_easy_cleanup(handle);
 }

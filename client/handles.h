@@ -3,13 +3,13 @@
 #define CLIENT_HANDLES_H
 
 #include <curl/curl.h>
-#include <pthread.h>
+#include <stddef.h>
 
 /* Handles kept while idle, each with at most a few connections. */
 #define HANDLES_IDLE_MAX 32
 
+/* Guarded by the fork guard. */
 typedef struct handle_pool {
-    pthread_mutex_t mutex; /* guards all of it */
     CURL *idle[HANDLES_IDLE_MAX];
     size_t count;
     unsigned generation; /* of the process that the idle handles belong to */

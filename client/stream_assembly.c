@@ -146,7 +146,6 @@ static steno_status add_choice(stream_assembly *self, const json_t *piece, size_
         } else if (!strcmp(name, "logprobs")) {
             add_logprobs(choice, value);
         } else if (strcmp(name, "index") && !json_is_null(value)) {
-            self->finished |= !strcmp(name, "finish_reason");
             json_object_set_nocheck(choice->head, name, value);
         }
     }
@@ -174,6 +173,12 @@ steno_status assembly_add(stream_assembly *self, const json_t *chunk, const char
         if (status) return status;
     }
     return STENO_OK;
+}
+
+bool assembly_is_finished(const stream_assembly *self) {
+    for (size_t i = 0; i < self->choices_count; i++)
+        if (self->choices[i] && !json_object_get(self->choices[i]->head, "finish_reason")) return false;
+    return self->choices_count > 0;
 }
 
 /* ---- the response ---- */

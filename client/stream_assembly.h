@@ -19,7 +19,6 @@ typedef struct stream_assembly {
     json_t *usage; /* the last that came */
     assembly_choice *choices[ASSEMBLY_CHOICES_MAX];
     size_t choices_count;
-    bool finished;    /* a choice gave its finish_reason */
     bool has_content; /* a token came: text, reasoning, a refusal or a piece of a tool call */
 } stream_assembly;
 
@@ -27,6 +26,8 @@ typedef struct stream_assembly {
  * STENO_CORRUPT if it is not shaped like a chunk, STENO_NO_MEMORY.
  */
 steno_status assembly_add(stream_assembly *self, const json_t *chunk, const char **text, steno_error *error);
+/* Every choice that was begun gave its finish_reason. */
+bool assembly_is_finished(const stream_assembly *self);
 /* The response so far, a new reference; NULL if no chunk came or memory is short. */
 json_t *assembly_response(const stream_assembly *self);
 void assembly_free(stream_assembly *self);

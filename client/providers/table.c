@@ -25,6 +25,9 @@ static const provider providers[] = {
     {"xai", "https://api.x.ai/v1", "XAI_API_KEY", "XAI_BASE_URL"},
 };
 
+/* What a call goes by that was meant for a provider which is not in the table. It is never sent. */
+static const provider nobody = {"unknown", "", NULL, "OPENAI_BASE_URL"};
+
 #define PROVIDERS (sizeof providers / sizeof *providers)
 
 static steno_status unknown(const char *asked, size_t prefix, steno_error *error) {
@@ -54,5 +57,7 @@ steno_status provider_find(const char *asked, bool custom_url, const provider **
             *model = slash + 1;
             return STENO_OK;
         }
-    return custom_url ? STENO_OK : unknown(asked, prefix, error);
+    if (custom_url) return STENO_OK;
+    *out = &nobody;
+    return unknown(asked, prefix, error);
 }

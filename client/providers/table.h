@@ -16,7 +16,7 @@ typedef struct provider {
 
 /* Which provider `asked` ("gpt-4o", "groq/llama-3.3-70b") goes to; *model is the part after the prefix, borrowed from `asked`.
  * A name without a prefix, or, where `custom_url` (the caller named a server), with one that is no provider's, is OpenAI's protocol at that
- * server. STENO_INVALID names the providers there are.
+ * server. STENO_INVALID names the providers there are; *out is then one that goes by the name "unknown".
  */
 steno_status provider_find(const char *asked, bool custom_url, const provider **out, const char **model,
                            steno_error *error);

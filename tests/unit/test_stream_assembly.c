@@ -120,11 +120,15 @@ static void the_text_of_the_first_choice_is_handed_out(void **state) {
     assert_string_equal(text, "");
     json_decref(chunk);
     assert_true(assembly.has_content);
-    assert_false(assembly.finished);
+    assert_false(assembly_is_finished(&assembly));
     chunk = json_loads("{\"choices\":[{\"delta\":{\"content\":\"mine\"},\"finish_reason\":\"stop\"}]}", 0, NULL);
     assert_int_equal(assembly_add(&assembly, chunk, &text, NULL), STENO_OK);
     assert_string_equal(text, "mine");
-    assert_true(assembly.finished);
+    assert_false(assembly_is_finished(&assembly)); /* the other is still open */
+    json_decref(chunk);
+    chunk = json_loads("{\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}", 0, NULL);
+    assert_int_equal(assembly_add(&assembly, chunk, &text, NULL), STENO_OK);
+    assert_true(assembly_is_finished(&assembly));
     json_decref(chunk);
     assembly_free(&assembly);
 }
