@@ -1,3 +1,4 @@
+steno_unit_test(cost steno_client)
 steno_unit_test(sse steno_client)
 steno_unit_test(stream_assembly steno_client)
 steno_unit_test(client steno_client PkgConfig::CURL)
