@@ -72,7 +72,7 @@ static void a_header_cut_anywhere_is_refused(void **state) {
         assert_false(ingress_header(cut, size, id, &seq));
         free(cut);
     }
-    assert_true(ingress_header(bytes, whole, publisher, &seq));
+    assert_true(ingress_header(bytes, whole, id, &seq));
 }
 
 int main(void) {
