@@ -177,8 +177,7 @@ class Exec(SubscriberTest):
         wait_for(lambda: "60" in self.lines("out"), "the last event")
         offsets = [int(line) for line in self.lines("out")]
         self.assertEqual(sorted(set(offsets)), list(range(1, 61)))
-        # Delivery is at least once: what is not committed yet when the program is killed comes again, and no more than that.
-        self.assertLessEqual(len(offsets) - 60, 3 * 6, "more came again after three kills than was handled since")
+        self.assertLessEqual(len(offsets) - 60, 3, "more than the event in hand came again after a kill")
 
     def test_shell_example_prints_failures(self):
         self.start_daemon()
