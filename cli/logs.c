@@ -13,11 +13,14 @@
 #include "cli/since.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "schema/identity.h"
 
 /* More is a matter for `steno query --csv`. */
 #define LOGS_COUNT_MAX 100000
 /* From this width on there is room for a column of text. */
 #define WIDE_COLUMNS 100
+/* On a terminal: longer than the names of models are, short enough to leave room. */
+#define MODEL_BYTES_SHOWN 32
 
 struct logs {
     int64_t count;
@@ -100,15 +103,19 @@ static void show_row(sqlite3 *database, table *grid, const columns *at, sqlite3_
     if (!call_id) return;
     table_row(grid);
     if (call_row_number(row, "_started", &number)) {
-        if (terminal_is())
+        if (!terminal_is())
+            format_time_iso(number, text);
+        else if (at->text)
             format_time_local(number, text);
         else
-            format_time_iso(number, text);
+            format_time_short(number, identity_now(), text);
         table_cell(grid, at->time, text, TONE_DIM);
     }
     table_cell_n(grid, at->call, call_id, terminal_is() ? call_id_short(database, call_id) : strlen(call_id),
                  TONE_PLAIN);
-    table_cell(grid, at->model, call_row_text(row, "model"), TONE_PLAIN);
+    const char *model = call_row_text(row, "model");
+    size_t model_size = model ? strnlen(model, terminal_is() ? MODEL_BYTES_SHOWN : SIZE_MAX) : 0;
+    table_cell_n(grid, at->model, model, model_size, TONE_PLAIN);
     table_cell(grid, at->status, failed && error_type ? error_type : status, call_row_tone(status));
     show_count(grid, at->in, row, "prompt_tokens");
     show_count(grid, at->out, row, "completion_tokens");
@@ -132,15 +139,17 @@ CLEANUP_FUNCTION(table_release, table, table_free)
 static int print_table(sqlite3 *database, sqlite3_stmt *rows) {
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
+    /* What gives way is the text where there is one, else the model. */
+    bool wide = !terminal_is() || terminal_width() >= WIDE_COLUMNS;
     columns at = {.time = table_column(grid, "TIME", TABLE_LEFT),
                   .call = table_column(grid, "CALL", TABLE_LEFT),
-                  .model = table_column(grid, "MODEL", TABLE_CUT),
+                  .model = table_column(grid, "MODEL", wide ? TABLE_LEFT : TABLE_CUT),
                   .status = table_column(grid, "STATUS", TABLE_LEFT),
                   .in = table_column(grid, "IN", TABLE_RIGHT),
                   .out = table_column(grid, "OUT", TABLE_RIGHT),
                   .cost = table_column(grid, "COST", TABLE_RIGHT),
                   .took = table_column(grid, "TOOK", TABLE_RIGHT)};
-    if (!terminal_is() || terminal_width() >= WIDE_COLUMNS) at.text = table_column(grid, "TEXT", TABLE_CUT);
+    if (wide) at.text = table_column(grid, "TEXT", TABLE_CUT);
     int code;
     size_t count = 0;
     for (; (code = sqlite3_step(rows)) == SQLITE_ROW; count++) show_row(database, grid, &at, rows);

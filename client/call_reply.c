@@ -111,7 +111,7 @@ static steno_status on_event(const char *name, const char *data, size_t size, vo
     } else if (assembly_add(&self->assembly, chunk, &text, &reason)) {
         status = malformed(self, "a chunk of the stream", reason.message);
     } else {
-        if (self->assembly.has_content && !self->first_token_time) self->first_token_time = identity_now();
+        if (self->assembly.has_content && self->first_token_time == 0) self->first_token_time = identity_now();
         call_publish_chunk(self, chunk);
         self->chunks++;
         if (self->on_chunk && self->on_chunk(text, data, self->on_chunk_ctx)) {
