@@ -19,6 +19,8 @@
 #define BAR_CELLS_NARROW 8
 #define BAR_CELLS_WIDE 30
 #define WIDE_COLUMNS 100
+/* Below this width there is no room for bars. */
+#define NARROW_COLUMNS 70
 
 struct cost {
     const char *by;
@@ -219,7 +221,9 @@ static int print_table(const char *by, const spends *all, const spend *total) {
                   .out = table_column(grid, "OUT", TABLE_RIGHT),
                   .cost = table_column(grid, "COST", TABLE_RIGHT),
                   .unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT)};
-    size_t cells = !terminal_is() ? 0 : terminal_width() < WIDE_COLUMNS ? BAR_CELLS_NARROW : BAR_CELLS_WIDE;
+    size_t cells = !terminal_is() || terminal_width() < NARROW_COLUMNS ? 0
+                   : terminal_width() < WIDE_COLUMNS                   ? BAR_CELLS_NARROW
+                                                                       : BAR_CELLS_WIDE;
     if (cells) at.bar = table_column(grid, "", TABLE_LEFT);
     double most = 0;
     for (size_t i = 0; i < all->count; i++) most = fmax(most, all->rows[i].pico_dollars);

@@ -108,9 +108,9 @@ int show_run(int argc, char **argv) {
     status = database_open(NULL, &database);
     if (!status) status = call_id_find(database, arguments[0], call_id);
     if (status) return status;
-    json_t *call = NULL, *events = NULL;
+    cleanup(database_json_release) json_t *call = NULL;
+    cleanup(database_json_release) json_t *events = NULL;
     status = read_call(database, call_id, &call, &events);
-    cleanup(database_json_release) json_t *call_owned = call, *events_owned = events;
     if (status) return status;
     if (wanted.json) return print_json(call, events);
     show_text(call, events);
