@@ -73,7 +73,7 @@ static steno_status read_index(const json_t *element, size_t place, size_t max, 
 }
 
 static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, size_t place, steno_error *error) {
-    size_t index;
+    size_t index = 0;
     steno_status status = read_index(piece, place, ASSEMBLY_TOOL_CALLS_MAX, &index, error);
     if (status) return status;
     tool_call *call = tool_call_at(choice, index);
@@ -130,7 +130,7 @@ static void add_logprobs(assembly_choice *choice, const json_t *logprobs) {
 
 static steno_status add_choice(stream_assembly *self, const json_t *piece, size_t place, const char **text,
                                steno_error *error) {
-    size_t index;
+    size_t index = 0;
     steno_status status = read_index(piece, place, ASSEMBLY_CHOICES_MAX, &index, error);
     if (status) return status;
     assembly_choice *choice = choice_at(self, index);

@@ -20,6 +20,7 @@ typedef struct parse {
     FILE *file;
     int line;
     bool failed;
+    int failed_line;
     bool durability_seen;
     config *out;
     steno_error *error;
@@ -32,6 +33,7 @@ static int refuse(parse *self, int line, const char *format, ...) __attribute__(
 static int refuse(parse *self, int line, const char *format, ...) {
     if (self->failed) return 0;
     self->failed = true;
+    self->failed_line = line;
     char what[512];
     va_list arguments;
     va_start(arguments, format);
@@ -131,6 +133,8 @@ steno_status config_read(const char *path, bool required, config *out, steno_err
     if (file) {
         int line = ini_parse_stream(read_line, &state, take_key, &state);
         if (line < 0) return steno_fail(error, STENO_NO_MEMORY, "no memory to read %s", path);
+        /* inih's own complaint; what we refused made it complain, too. */
+        if (line > 0 && line < state.failed_line) state.failed = false;
         if (line > 0) refuse(&state, line, "neither a [section] nor key = value");
         if (ferror(file)) return steno_fail(error, STENO_SYSTEM, "cannot read the configuration %s", path);
     }

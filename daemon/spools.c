@@ -131,12 +131,14 @@ void spools_read(intake *self) {
 
 /* ---- releasing ---- */
 
-/* Deletes what is stored. True: the folder is gone, too. */
+/* Deletes what is stored; the folder only when the calls of its dead owner are ended, for it is what is left to tell of them.
+ * True: it is gone, too.
+ */
 static bool release(intake *self, publisher *entry) {
     bool gone = false;
     steno_error error;
     entry->bytes_since_release = 0;
-    if (spool_release(self->spool_folder, entry->uuid, entry->stored, &gone, &error))
+    if (spool_release(self->spool_folder, entry->uuid, entry->stored, entry->ended, &gone, &error))
         logline_limited(&self->spool_said, "%s", error.message);
     return gone;
 }

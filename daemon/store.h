@@ -10,7 +10,9 @@
 #define STORE_BUSY_MS 100
 /* SQLite's page cache. */
 #define STORE_CACHE_KIB 4096
-/* The write-ahead log is copied back after so many pages (4 MiB), and cut to so many bytes when it starts over. */
+/* Events have about 2 KiB: pages of 4 KiB would hold one each and be half empty, much larger ones make small commits dear. */
+#define STORE_PAGE_BYTES 8192
+/* The write-ahead log is copied back after so many pages (8 MiB), and cut to so many bytes when it starts over. */
 #define STORE_CHECKPOINT_PAGES 1000
 #define STORE_WAL_BYTES_MAX (16u << 20)
 

@@ -77,11 +77,11 @@ steno_status spool_reader_set_aside(spool_reader *reader, char *path, steno_erro
 bool spool_owner_alive(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]);
 /* What a publisher's segments take on disk. */
 size_t spool_bytes(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]);
-/* Deletes the segments whose every record is below next_seq, except the one being written.
- * If the owner is gone and nothing is left, deletes the folder and sets *gone.
+/* Deletes the segments whose every record is below next_seq, except the one being written. `last`: the publisher has nothing left to be
+ * said of it, so the folder goes too if its owner is gone and everything in it is below next_seq; *gone then tells so.
  */
 steno_status spool_release(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint64_t next_seq,
-                           bool *gone, steno_error *error);
+                           bool last, bool *gone, steno_error *error);
 /* Calls `visit` for each publisher folder; foreign files are passed over and counted in *foreign (may be NULL). */
 typedef void (*spool_visit_fn)(const uint8_t publisher[SPOOL_PUBLISHER_BYTES], void *ctx);
 steno_status spool_each(const char *spool_folder, spool_visit_fn visit, void *ctx, size_t *foreign, steno_error *error);

@@ -61,13 +61,13 @@ static bool drained(const char *spool_folder, const uint8_t publisher[SPOOL_PUBL
 }
 
 steno_status spool_release(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint64_t next_seq,
-                           bool *gone, steno_error *error) {
+                           bool last, bool *gone, steno_error *error) {
     char folder[SPOOL_PATH_BYTES], lock[SPOOL_PATH_BYTES];
     spool_folder_path(folder, spool_folder, publisher, false);
     lock_path(lock, folder);
     *gone = false;
     /* Asked first: what an owner wrote before it died is seen below. */
-    bool alive = spool_owner_alive(spool_folder, publisher);
+    bool alive = !last || spool_owner_alive(spool_folder, publisher);
     uint32_t index = spool_segment_find(folder, 1);
     while (index) {
         uint32_t after = spool_segment_find(folder, index + 1);

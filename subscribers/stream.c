@@ -101,12 +101,12 @@ steno_status stream_receive(stream *self, stream_item *out, uint64_t *malformed)
     for (;;) {
         zmq_msg_t frames[3];
         const size_t count = receive_frames(self->socket, frames);
-        const uint64_t offset =
-            count == 3 && zmq_msg_size(&frames[1]) == OFFSET_BYTES ? offset_of(zmq_msg_data(&frames[1])) : 0;
+        const bool framed = count == 3 && zmq_msg_size(&frames[1]) == OFFSET_BYTES;
+        const uint64_t offset = framed ? offset_of(zmq_msg_data(&frames[1])) : 0;
         const bool heartbeat = zmq_msg_size(&frames[0]) == strlen(HEARTBEAT_TOPIC) &&
                                !memcmp(zmq_msg_data(&frames[0]), HEARTBEAT_TOPIC, strlen(HEARTBEAT_TOPIC));
         /* A heartbeat of an empty log carries offset 0; an event never does. */
-        const bool whole = count == 3 && zmq_msg_size(&frames[1]) == OFFSET_BYTES && (offset > 0 || heartbeat);
+        const bool whole = framed && (offset > 0 || heartbeat);
         if (whole) {
             *out = (stream_item){.offset = offset, .heartbeat = heartbeat, .held = true};
             zmq_msg_init(&out->body);

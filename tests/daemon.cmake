@@ -1,4 +1,4 @@
-foreach(room)
+foreach(room store order config ingress)
   steno_unit_test(${room} stenod_rooms)
 endforeach()
 

@@ -5,3 +5,5 @@ target_sources(test_subscriber_control PRIVATE unit/fake_daemon.c)
 # With a price table of the test's own in place of the client's.
 steno_unit_test(subscriber_cost_row steno_schema m)
 target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c)
+
+steno_system_test(test_subscribers)

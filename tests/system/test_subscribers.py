@@ -177,7 +177,8 @@ class Exec(SubscriberTest):
         wait_for(lambda: "60" in self.lines("out"), "the last event")
         offsets = [int(line) for line in self.lines("out")]
         self.assertEqual(sorted(set(offsets)), list(range(1, 61)))
-        self.assertLessEqual(len(offsets) - 60, 3, "more than the event in hand came again after a kill")
+        # Delivery is at least once: what is not committed yet when the program is killed comes again, and no more than that.
+        self.assertLessEqual(len(offsets) - 60, 3 * 6, "more came again after three kills than was handled since")
 
     def test_shell_example_prints_failures(self):
         self.start_daemon()
@@ -307,31 +308,36 @@ class Cost(SubscriberTest):
         self.emit(out, model="nobody-knows")
         wait_for(lambda: self.sql(query + " where call_id = 'same'") == [{"offset": 1, "p": self.PICO // 2}], "the call to be priced anew")
 
-    def test_sigterm_writes_what_it_holds(self):
+    def test_sigterm_leaves_costs_and_cursor_in_step(self):
         self.start_daemon()
         out = self.publisher()
         cost = self.start_cost()
         for _ in range(300):
             self.emit(out, model="nobody-knows", response_cost=1.0)
-        self.stored(300)
         wait_for(lambda: len(self.sql("select 1 from cost")) > 0, "the first cost")
         self.assertEqual(self.stop(cost), 0)
         handled = self.sql("select offset from subscriber where name = 'steno-cost'")[0]["offset"]
         self.assertEqual(self.sql("select count(*) n from cost"), [{"n": handled}])
 
-    def test_database_locked_by_somebody_else_is_waited_for(self):
+    def test_locked_database_is_waited_for_and_sigterm_still_writes_what_it_holds(self):
         self.start_daemon()
         out = self.publisher()
-        self.start_cost()
+        cost = self.start_cost()
         self.emit(out, model="nobody-knows", response_cost=1.0)
         self.wait_for_rows(1, "select 1 from cost")
         log = sqlite3.connect(self.dir / "log.db", isolation_level=None, timeout=10)
+        self.addCleanup(log.close)
         self.emit(out, model="nobody-knows", response_cost=1.0)
         self.stored(2)
-        log.execute("begin immediate")
-        time.sleep(0.3)  # any length will do: nothing may be lost in it
-        log.execute("commit")
-        log.close()
+        wait_for(lambda: self.sql("select 1 from cost where offset = 2") or log.execute("begin immediate"), "the lock, or the cost")
+        time.sleep(0.2)  # however long it is held: what is in hand then is what must not be lost
+        cost.send_signal(signal.SIGTERM)
+        if log.in_transaction:
+            log.execute("commit")
+        self.assertEqual(cost.wait(PATIENCE), 0)
+        handled = self.sql("select offset from subscriber where name = 'steno-cost'")[0]["offset"]
+        self.assertEqual(self.sql("select count(*) n from cost"), [{"n": handled}])
+        self.start_cost()
         self.wait_for_rows(2, "select 1 from cost")
 
     def test_usage(self):

@@ -162,7 +162,7 @@ static void at_its_limit_the_spool_refuses_and_goes_on_when_there_is_room(void *
     pid_t daemon = fork();
     if (daemon == 0) {
         bool gone;
-        _exit(spool_release(base, publisher, refused, &gone, NULL) || gone ? 1 : 0);
+        _exit(spool_release(base, publisher, refused, true, &gone, NULL) || gone ? 1 : 0);
     }
     int ended;
     waitpid(daemon, &ended, 0);
@@ -247,9 +247,12 @@ static void what_a_killed_writer_was_told_is_kept_is_there(void **state) {
         assert_int_equal(status, STENO_END);
         spool_reader_close(reader);
         bool gone;
-        assert_int_equal(spool_release(base, publisher, last, &gone, NULL), STENO_OK);
+        assert_int_equal(spool_release(base, publisher, last, true, &gone, NULL), STENO_OK);
         assert_false(gone); /* something is left */
-        assert_int_equal(spool_release(base, publisher, last + 2, &gone, NULL), STENO_OK);
+        assert_int_equal(spool_release(base, publisher, last + 2, false, &gone, NULL), STENO_OK);
+        assert_false(gone); /* something is to be said of it yet */
+        assert_true(segments() > 0);
+        assert_int_equal(spool_release(base, publisher, last + 2, true, &gone, NULL), STENO_OK);
         assert_true(gone);
         assert_int_equal(segments(), 0);
     }

@@ -227,10 +227,12 @@ static void messages_of_wrong_frames_are_counted_and_skipped(void **state) {
     fake_publish_raw(fake, 3, frames, (const size_t[]){8, 7, 1});
     fake_publish_raw(fake, 3, frames, (const size_t[]){8, 8, 1}); /* offset 0 */
     fake_publish_raw(fake, 4, frames, (const size_t[]){8, 8, 1, 1});
+    const char *const heartbeat[] = {"steno.heartbeat", "x"};
+    fake_publish_raw(fake, 2, heartbeat, (const size_t[]){15, 1});
     append(fake, 1);
     fake_publish(fake, 2);
     expect(fake, subscriber, 2, 2);
-    assert_int_equal(counts_of(subscriber).malformed, 5);
+    assert_int_equal(counts_of(subscriber).malformed, 6);
     end(fake, subscriber);
 }
 
@@ -381,7 +383,7 @@ static void idle_cursor_is_stored_after_so_long(void **state) {
 /* A run on a thread of its own. */
 typedef struct background {
     steno_subscriber *subscriber;
-    uint64_t refuse, handled;
+    uint64_t refuse, handled, count;
     steno_status status;
     volatile bool done;
     pthread_t thread;
@@ -391,6 +393,7 @@ static int handle(const steno_event *event, void *ctx) {
     background *self = ctx;
     if (steno_event_offset(event) == self->refuse) return 1;
     self->handled = steno_event_offset(event);
+    self->count++;
     return 0;
 }
 
@@ -427,7 +430,33 @@ static void refused_event_comes_again_and_is_not_stored(void **state) {
     run(&reader, fake, 20);
     assert_int_equal(reader.status, STENO_OK);
     assert_int_equal(reader.handled, 20);
+    assert_int_equal(reader.count, 20); /* each once, the refused one too */
     assert_int_equal(fake->cursor, 20);
+    end(fake, reader.subscriber);
+}
+
+static void *commit_main(void *ctx) {
+    background *self = ctx;
+    self->status = steno_subscriber_commit(self->subscriber, NULL);
+    __atomic_store_n(&self->done, true, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void commit_leaves_out_the_event_in_hand(void **state) {
+    (void)state;
+    fake_daemon *fake = fake_new();
+    append(fake, 9);
+    background reader = {.subscriber = SUBSCRIBE(fake, .name = "reader", .commit_ms = 3600000)};
+    expect(fake, reader.subscriber, 1, 6);
+    pthread_create(&reader.thread, NULL, commit_main, &reader);
+    while (!__atomic_load_n(&reader.done, __ATOMIC_SEQ_CST)) {
+        fake_pump(fake);
+        usleep(500);
+    }
+    pthread_join(reader.thread, NULL);
+    assert_int_equal(reader.status, STENO_OK);
+    assert_int_equal(fake->cursor, 5);
+    expect(fake, reader.subscriber, 7, 9);
     end(fake, reader.subscriber);
 }
 
@@ -435,8 +464,12 @@ static void stop_ends_a_wait_at_once(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
     background reader = {.subscriber = SUBSCRIBE(fake, .from = STENO_FROM_NOW)};
+    expect_nothing(fake, reader.subscriber); /* nothing is left to be asked */
+    pthread_create(&reader.thread, NULL, run_main, &reader);
+    usleep(QUIET_MS * 1000); /* by then it waits, and for nothing but us */
     const int64_t begun = clock_ms();
-    run(&reader, fake, 0); /* nothing handled is what it stops at */
+    steno_subscriber_stop(reader.subscriber);
+    pthread_join(reader.thread, NULL);
     assert_int_equal(reader.status, STENO_OK);
     assert_in_range(clock_ms() - begun, 0, 2000);
     end(fake, reader.subscriber);
@@ -463,6 +496,7 @@ int main(void) {
         cmocka_unit_test(cursor_is_stored_after_so_many_events_and_names_only_handled_ones),
         cmocka_unit_test(idle_cursor_is_stored_after_so_long),
         cmocka_unit_test(refused_event_comes_again_and_is_not_stored),
+        cmocka_unit_test(commit_leaves_out_the_event_in_hand),
         cmocka_unit_test(stop_ends_a_wait_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
