@@ -11,7 +11,8 @@
 #define BUSY_TIMEOUT_MS 10000
 
 static const char INSERT_COST[] =
-    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model) VALUES (?1, ?2, ?3, ?4, ?5)"
+    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     " ON CONFLICT (call_id) DO UPDATE SET offset = excluded.offset, pico_dollars = excluded.pico_dollars,"
     " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date"
     " WHERE excluded.offset <= cost.offset";
@@ -114,10 +115,8 @@ static steno_status insert(cost_log *self, const cost_row *row, steno_error *err
     else
         sqlite3_bind_null(statement, 3);
     sqlite3_bind_text(statement, 4, row->source, -1, SQLITE_STATIC);
-    if (row->price_model[0])
-        sqlite3_bind_text(statement, 5, row->price_model, -1, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(statement, 5);
+    sqlite3_bind_text(statement, 5, row->price_model, -1, SQLITE_STATIC); /* NULL binds NULL */
+    sqlite3_bind_text(statement, 6, row->price_date, -1, SQLITE_STATIC);
     const int code = sqlite3_step(statement);
     const steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
     sqlite3_reset(statement);

@@ -2,10 +2,9 @@
 #include "subscribers/cost_row.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "client/steno.h"
+#include "client/cost.h"
 
 #define PICO_PER_DOLLAR 1e12
 /* Largest reported cost that fits into 64 bits of pico-dollars; beyond it the report is nonsense. */
@@ -31,11 +30,13 @@ static steno_usage usage_of(const steno_event *event) {
 
 static bool by_table(const steno_event *event, const char *model, cost_row *out) {
     const steno_usage usage = usage_of(event);
-    if (!model || steno_cost_of(steno_event_string(event, "provider"), model, &usage, &out->pico_dollars, NULL))
-        return false;
+    cost_figure figure;
+    if (!model || cost_compute(steno_event_string(event, "provider"), model, &usage, &figure, NULL)) return false;
     out->known = true;
     out->source = "table";
-    snprintf(out->price_model, sizeof out->price_model, "%s", model);
+    out->pico_dollars = figure.pico_dollars;
+    out->price_model = figure.price_model;
+    out->price_date = figure.price_date;
     return true;
 }
 
@@ -73,7 +74,6 @@ bool cost_row_from(const steno_event *event, cost_row *out) {
     }
     if (by_table(event, steno_event_string(event, "model"), out) || by_table(event, answered_model(event), out))
         return true;
-    out->pico_dollars = 0;
     by_report(event, out);
     return true;
 }

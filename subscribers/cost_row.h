@@ -6,16 +6,16 @@
 
 /* A call_id has at most 128 bytes (EVENTS.md), and its NUL. */
 #define COST_CALL_ID_BYTES 129
-#define COST_MODEL_BYTES 128
 
 /* A row of table `cost`. A plain value: no ownership. */
 typedef struct cost_row {
     char call_id[COST_CALL_ID_BYTES];
     uint64_t offset;
-    bool known;                         /* pico_dollars says something: unknown is never zero */
-    int64_t pico_dollars;               /* 1e-12 US dollars */
-    const char *source;                 /* "table", "reported", "cache", "unknown"; static */
-    char price_model[COST_MODEL_BYTES]; /* the model whose price was used; "" unless the source is the table */
+    bool known;              /* pico_dollars says something: unknown is never zero */
+    int64_t pico_dollars;    /* 1e-12 US dollars */
+    const char *source;      /* "table", "reported", "cache", "unknown"; static */
+    const char *price_model; /* the entry of the price table that was used, and its date; NULL unless the source is */
+    const char *price_date;  /* the table; static */
 } cost_row;
 
 /* Fills the row from a terminal event. False: the event ends no call. */

@@ -20,8 +20,11 @@
 /* The wait before the first repetition; it doubles each time, up to the limit. */
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
-/* The cursor is stored after each event: a command's effects are worth more than the round trip. */
+/* The cursor is stored before each next event, not in passing: a command's effects are worth more than the round trip, so that
+ * one event at most comes again after a crash. While the daemon is away, that is tried only so often: its events are in hand.
+ */
 #define COMMIT_EVENTS 1
+#define COMMIT_RETRY_MS 30000
 
 static const char USAGE[] =
     "usage: steno-exec [--name NAME] [--from beginning|now|OFFSET] [--timeout SECONDS] [--retries N]\n"
@@ -53,6 +56,8 @@ typedef struct exec_options {
 
 typedef struct exec_run {
     const exec_options *options;
+    steno_subscriber *subscriber;
+    int64_t commit_at; /* not earlier */
     uint64_t skipped;
     bool gave_up;
 } exec_run;
@@ -95,8 +100,15 @@ static bool try_again(const exec_run *self, const steno_event *event, const comm
     return !stop_signal_wait(wait_ms);
 }
 
+/* Stores the cursor up to the event before this one. */
+static void store_cursor(exec_run *self) {
+    if (!self->options->subscriber.name || clock_until(self->commit_at) > 0) return;
+    if (steno_subscriber_commit(self->subscriber, NULL)) self->commit_at = clock_after(COMMIT_RETRY_MS);
+}
+
 static int on_event(const steno_event *event, void *ctx) {
     exec_run *self = ctx;
+    store_cursor(self);
     unsigned attempt = 1;
     command_result result;
     do {
@@ -230,6 +242,7 @@ int main(int argc, char **argv) {
     if (!status) status = steno_subscriber_new(&options.subscriber, &subscriber, &error);
     if (!status) {
         stop_signal_watch(subscriber);
+        run.subscriber = subscriber;
         status = steno_subscriber_run(subscriber, on_event, &run, &error);
         stop_signal_watch(NULL);
     }

@@ -177,8 +177,7 @@ class Exec(SubscriberTest):
         wait_for(lambda: "60" in self.lines("out"), "the last event")
         offsets = [int(line) for line in self.lines("out")]
         self.assertEqual(sorted(set(offsets)), list(range(1, 61)))
-        # Delivery is at least once: what is not committed yet when the program is killed comes again, and no more than that.
-        self.assertLessEqual(len(offsets) - 60, 3 * 6, "more came again after three kills than was handled since")
+        self.assertLessEqual(len(offsets) - 60, 3, "more than the event in hand came again after a kill")
 
     def test_shell_example_prints_failures(self):
         self.start_daemon()
@@ -270,6 +269,7 @@ class Cost(SubscriberTest):
         cost = {row["source"]: row["pico_dollars"] for row in rows}
         self.assertGreater(cost["table"], 0)
         self.assertLess(cost["table"], self.PICO)
+        self.assertEqual([row["source"] for row in rows if row["price_model"] and row["price_date"]], ["table"])
         self.assertEqual((cost["cache"], cost["reported"], cost["unknown"]), (0, self.PICO // 4, None))
 
     def test_sum_is_exact_however_often_it_is_killed(self):
@@ -329,7 +329,7 @@ class Cost(SubscriberTest):
         self.addCleanup(log.close)
         self.emit(out, model="nobody-knows", response_cost=1.0)
         self.stored(2)
-        wait_for(lambda: self.sql("select 1 from cost where offset = 2") or log.execute("begin immediate"), "the lock, or the cost")
+        log.execute("begin immediate")
         time.sleep(0.2)  # however long it is held: what is in hand then is what must not be lost
         cost.send_signal(signal.SIGTERM)
         if log.in_transaction:

@@ -392,7 +392,7 @@ typedef struct background {
 static int handle(const steno_event *event, void *ctx) {
     background *self = ctx;
     if (steno_event_offset(event) == self->refuse) return 1;
-    self->handled = steno_event_offset(event);
+    __atomic_store_n(&self->handled, steno_event_offset(event), __ATOMIC_SEQ_CST);
     self->count++;
     return 0;
 }

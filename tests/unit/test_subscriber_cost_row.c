@@ -7,16 +7,16 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "client/steno.h"
+#include "client/cost.h"
 #include "subscribers/cost_row.h"
 
-steno_status steno_cost_of(const char *provider, const char *model, const steno_usage *usage, int64_t *pico_dollars,
-                           steno_error *error) {
+steno_status cost_compute(const char *provider, const char *model, const steno_usage *usage, cost_figure *out,
+                          steno_error *error) {
     (void)provider;
     if (strcmp(model, "priced")) return steno_fail(error, STENO_NOT_FOUND, "no price");
     if (usage->prompt_tokens == STENO_UNKNOWN || usage->completion_tokens == STENO_UNKNOWN)
         return steno_fail(error, STENO_INVALID, "no usage");
-    *pico_dollars = usage->prompt_tokens + usage->completion_tokens;
+    *out = (cost_figure){usage->prompt_tokens + usage->completion_tokens, "priced-entry", "2026-01-02"};
     return STENO_OK;
 }
 
@@ -52,7 +52,8 @@ static void usage_times_price_comes_first(void **state) {
     assert_true(row.known);
     assert_int_equal(row.pico_dollars, 120);
     assert_string_equal(row.source, "table");
-    assert_string_equal(row.price_model, "priced");
+    assert_string_equal(row.price_model, "priced-entry");
+    assert_string_equal(row.price_date, "2026-01-02");
     assert_string_equal(row.call_id, "a");
     assert_int_equal(row.offset, 77);
 }
@@ -71,7 +72,7 @@ static void alias_is_priced_as_the_model_that_answered(void **state) {
         "{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"mine\",\"response\":{\"model\":\"priced\"}," USAGE "}",
         &row));
     assert_int_equal(row.pico_dollars, 120);
-    assert_string_equal(row.price_model, "priced");
+    assert_string_equal(row.price_model, "priced-entry");
 }
 
 static void answer_from_a_cache_is_free(void **state) {
@@ -91,7 +92,8 @@ static void reported_cost_serves_where_there_is_no_price(void **state) {
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"x\",\"response_cost\":0.00123," USAGE "}", &row));
     assert_int_equal(row.pico_dollars, 1230000000);
     assert_string_equal(row.source, "reported");
-    assert_string_equal(row.price_model, "");
+    assert_null(row.price_model);
+    assert_null(row.price_date);
 }
 
 static void unknown_is_never_zero(void **state) {
