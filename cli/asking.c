@@ -38,8 +38,8 @@ static int set_parameter(const command *self, steno_request *request, const char
     if (!split(text, name, &value)) return options_fail(self, "option --param: \"%s\" is not NAME=JSON", text);
     json_t *json = json_parse(value, strlen(value), &error);
     if (!json)
-        return options_fail(self, "option --param: %s: the value is no JSON (a text needs quotes: %s='\"...\"'): %s", text, name,
-                            error.message);
+        return options_fail(self, "option --param: %s: the value is no JSON (a text needs quotes: %s='\"...\"'): %s",
+                            text, name, error.message);
     json_decref(json);
     if (steno_request_set_json(request, name, value))
         return options_fail(self, "option --param: \"%s\" cannot be set this way: it has an option of its own", name);
@@ -76,6 +76,7 @@ int asking_failed(const steno_error *error) {
     char where[STENO_ERROR_PROVIDER_BYTES + 32] = "", status[24] = "";
     if (error->http_status) snprintf(status, sizeof status, "HTTP %d", error->http_status);
     if (error->provider[0] || status[0])
-        snprintf(where, sizeof where, " (%s%s%s)", error->provider, error->provider[0] && status[0] ? ", " : "", status);
+        snprintf(where, sizeof where, " (%s%s%s)", error->provider, error->provider[0] && status[0] ? ", " : "",
+                 status);
     return program_fail("%s%s: %s", error->type, where, error->message);
 }

@@ -22,18 +22,19 @@ typedef struct asking {
 } asking;
 
 /* Their entries in a verb's table. */
-#define ASKING_OPTIONS                                                                                                 \
-    {'m', "model", "MODEL", OPTION_TEXT, offsetof(asking, model), 0, "the model, or provider/model (needed)"},         \
-        {'p', "param", "NAME=JSON", OPTION_TEXTS, offsetof(asking, parameters), 0, "any parameter of the body"},       \
-        {0, "metadata", "K=V", OPTION_TEXTS, offsetof(asking, metadata), 0, "logged with the call, never sent"},       \
-        {0, "tag", "T", OPTION_TEXTS, offsetof(asking, tags), 0, "a tag in the log"},                                  \
-        {0, "user", "U", OPTION_TEXT, offsetof(asking, user), 0, "on whose behalf: logged and sent"},                  \
-        {0, "session-id", "ID", OPTION_TEXT, offsetof(asking, session_id), 0, "the conversation that it belongs to"},  \
-        {0, "trace-id", "ID", OPTION_TEXT, offsetof(asking, trace_id), 0, "the trace that it belongs to"},             \
-        {0, "parent-id", "ID", OPTION_TEXT, offsetof(asking, parent_id), 0, "the call that caused it"},                \
-        {0, "base-url", "URL", OPTION_TEXT, offsetof(asking, base_url), 0, "where the provider is"},                   \
-        {0, "timeout", "SECONDS", OPTION_SECONDS, offsetof(asking, timeout_ms), ASKING_SECONDS_MAX,                    \
-         "give up after this (600)"}
+#define ASKING_OPTIONS                                                                                                \
+    {'m', "model", "MODEL", OPTION_TEXT, offsetof(asking, model), 0, "the model, or provider/model (needed)"},        \
+        {'p', "param", "NAME=JSON", OPTION_TEXTS, offsetof(asking, parameters), 0, "any parameter of the body"},      \
+        {0, "metadata", "K=V", OPTION_TEXTS, offsetof(asking, metadata), 0, "logged with the call, never sent"},      \
+        {0, "tag", "T", OPTION_TEXTS, offsetof(asking, tags), 0, "a tag in the log"},                                 \
+        {0, "user", "U", OPTION_TEXT, offsetof(asking, user), 0, "on whose behalf: logged and sent"},                 \
+        {0, "session-id", "ID", OPTION_TEXT, offsetof(asking, session_id), 0, "the conversation that it belongs to"}, \
+        {0, "trace-id", "ID", OPTION_TEXT, offsetof(asking, trace_id), 0, "the trace that it belongs to"},            \
+        {0, "parent-id", "ID", OPTION_TEXT, offsetof(asking, parent_id), 0, "the call that caused it"},               \
+        {0, "base-url", "URL", OPTION_TEXT, offsetof(asking, base_url), 0, "where the provider is"}, {                \
+        0, "timeout", "SECONDS", OPTION_SECONDS, offsetof(asking, timeout_ms), ASKING_SECONDS_MAX,                    \
+            "give up after this (600)"                                                                                \
+    }
 
 /* A client with these settings. Returns the exit status, after telling what is wrong. */
 int asking_client(const char *base_url, int64_t timeout_ms, steno_client **out);

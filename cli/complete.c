@@ -38,7 +38,8 @@ static const command self = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .notes = "Without a PROMPT, or where it is \"-\", it is read from standard input. Several are joined by spaces.\n"
-             "The provider's key is in its variable (OPENAI_API_KEY, ...), its address in OPENAI_BASE_URL, ... or --base-url.\n"
+             "The provider's key is in its variable (OPENAI_API_KEY, ...), its address in OPENAI_BASE_URL, ... or "
+             "--base-url.\n"
              "  steno complete -m gpt-4o-mini --param 'stop=[\"END\"]' \"Say hello.\"\n",
 };
 

@@ -19,6 +19,8 @@
 #define BAR_CELLS_NARROW 8
 #define BAR_CELLS_WIDE 30
 #define WIDE_COLUMNS 100
+/* Below this width there is no room for bars. */
+#define NARROW_COLUMNS 70
 
 struct cost {
     const char *by;
@@ -87,7 +89,7 @@ static const struct grouping {
             "sum(prompt), "
             "sum(cached), sum(completion), sum(pico), sum(priced) FROM (SELECT CAST(call.started / 900 AS INTEGER) AS "
             "quarter, " SUMS JOINED SINCE "GROUP BY 1) GROUP BY 1 ORDER BY 1"},
-    {NULL, "SELECT NULL, " SUMS JOINED SINCE}, /* the total */
+    {NULL, "SELECT NULL, " SUMS JOINED SINCE}, /* everything, once */
 };
 
 static const char *sql_of(const char *by) {
@@ -116,7 +118,7 @@ static void release(spends *all) {
     free(all->rows);
 }
 
-/* Reads the rows of one grouping, or of the total (by = NULL). Returns the exit status. */
+/* Reads the rows of one grouping, or one row of everything (by = NULL). Returns the exit status. */
 static int read_all(sqlite3 *database, const char *by, double since, spends *out) {
     cleanup(database_finalize) sqlite3_stmt *statement = NULL;
     int code, failed = database_prepare(database, sql_of(by), &statement);
@@ -129,6 +131,22 @@ static int read_all(sqlite3 *database, const char *by, double since, spends *out
         if (!read_spend(statement, &out->rows[out->count++])) return program_fail("out of memory");
     }
     return database_end(database, code);
+}
+
+static spend add_up(const spends *all) {
+    spend sum = {0};
+    for (size_t i = 0; i < all->count; i++) {
+        const spend *row = &all->rows[i];
+        sum.calls += row->calls;
+        sum.failures += row->failures;
+        sum.unpriced += row->unpriced;
+        sum.prompt_tokens += row->prompt_tokens;
+        sum.cached_tokens += row->cached_tokens;
+        sum.completion_tokens += row->completion_tokens;
+        sum.pico_dollars += row->pico_dollars;
+        sum.priced |= row->priced;
+    }
+    return sum;
 }
 
 /* Some cost is known, or there is nothing whose cost is not. */
@@ -203,8 +221,10 @@ static int print_table(const char *by, const spends *all, const spend *total) {
                   .out = table_column(grid, "OUT", TABLE_RIGHT),
                   .cost = table_column(grid, "COST", TABLE_RIGHT),
                   .unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT)};
-    size_t cells = !terminal_is() ? 0 : terminal_width() < WIDE_COLUMNS ? BAR_CELLS_NARROW : BAR_CELLS_WIDE;
-    if (cells) at.bar = table_column(grid, "", TABLE_CUT);
+    size_t cells = !terminal_is() || terminal_width() < NARROW_COLUMNS ? 0
+                   : terminal_width() < WIDE_COLUMNS                   ? BAR_CELLS_NARROW
+                                                                       : BAR_CELLS_WIDE;
+    if (cells) at.bar = table_column(grid, "", TABLE_LEFT);
     double most = 0;
     for (size_t i = 0; i < all->count; i++) most = fmax(most, all->rows[i].pico_dollars);
     for (size_t i = 0; i < all->count; i++) show_row(grid, &at, &all->rows[i], most, cells, TONE_PLAIN);
@@ -222,10 +242,12 @@ int cost_run(int argc, char **argv) {
     cleanup(release) spends all = {0}, total = {0};
     status = database_open(NULL, &database);
     if (!status) status = read_all(database, wanted.by, wanted.since, &all);
-    if (!status && !wanted.json && !wanted.csv) status = read_all(database, NULL, wanted.since, &total);
+    if (!status && wanted.json) return print_json(wanted.by, &all);
+    if (!status && wanted.csv) return print_csv(wanted.by, &all);
+    /* By tag a call may be in several rows. Elsewhere the rows are all there is to add up: no second scan. */
+    if (!status && strcmp(wanted.by, "tag") == 0) status = read_all(database, NULL, wanted.since, &total);
     if (status) return status;
-    if (wanted.json) return print_json(wanted.by, &all);
-    if (wanted.csv) return print_csv(wanted.by, &all);
-    total.rows[0].name = strdup("total");
-    return print_table(wanted.by, &all, &total.rows[0]);
+    spend sum = total.count ? total.rows[0] : add_up(&all);
+    sum.name = (char *)"total";
+    return print_table(wanted.by, &all, &sum);
 }

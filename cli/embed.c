@@ -51,7 +51,8 @@ static int add_lines(steno_request *request, size_t *count) {
     while (!status && input_next(&line, stdin, &failed)) {
         if (line.size == 0) continue;
         if (line.too_long || ++*count > TEXTS_MAX)
-            status = program_fail("line %zu: %s", line.number, line.too_long ? "too long" : "more texts than one call takes (2048)");
+            status = program_fail("line %zu: %s", line.number,
+                                  line.too_long ? "too long" : "more texts than one call takes (2048)");
         else
             steno_request_add_input(request, line.text);
     }

@@ -31,7 +31,8 @@ static const command self = {
     .about = "Publishes events: one JSON object a line on standard input",
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "  {\"event\": \"success\", \"call_id\": \"...\", \"model\": \"gpt-4o\", \"provider\": \"openai\", \"usage\": {...}}\n"
+    .notes = "  {\"event\": \"success\", \"call_id\": \"...\", \"model\": \"gpt-4o\", \"provider\": \"openai\", "
+             "\"usage\": {...}}\n"
              "What is common to all events and missing is added. A bad line is told with its number and passed over;\n"
              "the exit status is then 1. No daemon need run: accepted events wait in the spool.\n",
 };

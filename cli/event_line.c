@@ -30,7 +30,8 @@ static void put_string(FILE *out, const char *before, const steno_value *value) 
 }
 
 static void put_tokens(FILE *out, const steno_value *count, const char *direction) {
-    if (steno_value_type(count) == STENO_TYPE_INT) fprintf(part(out), "%" PRId64 " %s", steno_value_int(count, 0), direction);
+    if (steno_value_type(count) == STENO_TYPE_INT)
+        fprintf(part(out), "%" PRId64 " %s", steno_value_int(count, 0), direction);
 }
 
 static void put_seconds(FILE *out, double seconds) {
@@ -82,9 +83,7 @@ static void put_details(FILE *out, const steno_event *event) {
         if (attempt > 0) fprintf(part(out), "attempt %" PRId64, attempt);
         put_string(out, "", inside(event, "additional_args", "api_base"));
         break;
-    case STENO_STREAM_EVENT:
-        put_chunk(out, event);
-        break;
+    case STENO_STREAM_EVENT: put_chunk(out, event); break;
     case STENO_POST_API_CALL:
         if (status > 0) fprintf(part(out), "HTTP %" PRId64, status);
         put_seconds(out, steno_value_double(inside(event, "timing", "total"), -1));

@@ -18,7 +18,8 @@ struct flush {
 };
 
 static const option_spec options[] = {
-    {'t', "timeout", "SECONDS", OPTION_SECONDS, offsetof(struct flush, timeout_ms), FLUSH_SECONDS_MAX, "wait no longer than this (30)"},
+    {'t', "timeout", "SECONDS", OPTION_SECONDS, offsetof(struct flush, timeout_ms), FLUSH_SECONDS_MAX,
+     "wait no longer than this (30)"},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct flush, json), 0, "one JSON object: `last_offset`"},
 };
 
@@ -39,7 +40,8 @@ int flush_run(int argc, char **argv) {
     steno_error error;
     if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where))
-        return program_fail("no daemon runs for %s: what is published waits in the spool until stenod is started", where.state);
+        return program_fail("no daemon runs for %s: what is published waits in the spool until stenod is started",
+                            where.state);
     cleanup(control_release) steno_control *control = NULL;
     cleanup(draft_release) steno_draft *request = steno_draft_new();
     if (!request) return program_fail("out of memory");

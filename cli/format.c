@@ -67,10 +67,21 @@ void format_duration(double seconds, char out[FORMAT_BYTES]) {
         snprintf(out, FORMAT_BYTES, "%" PRId64 "d%02dh", whole / 86400, (int)(whole / 3600 % 24));
 }
 
-void format_time_local(double time, char out[FORMAT_BYTES]) {
+static bool local_parts(double time, struct tm *out) {
     time_t seconds = (time_t)fmin(fmax(floor(time), TIME_MIN), TIME_MAX);
+    return localtime_r(&seconds, out) != NULL;
+}
+
+void format_time_local(double time, char out[FORMAT_BYTES]) {
     struct tm parts;
-    if (!localtime_r(&seconds, &parts) || strftime(out, FORMAT_BYTES, "%b %d %H:%M:%S", &parts) == 0) strcpy(out, "-");
+    if (!local_parts(time, &parts) || strftime(out, FORMAT_BYTES, "%b %d %H:%M:%S", &parts) == 0) strcpy(out, "-");
+}
+
+void format_time_short(double time, double now, char out[FORMAT_BYTES]) {
+    struct tm parts, today;
+    bool known = local_parts(time, &parts) && local_parts(now, &today);
+    bool same_day = known && parts.tm_yday == today.tm_yday && parts.tm_year == today.tm_year;
+    if (!known || strftime(out, FORMAT_BYTES, same_day ? "%H:%M:%S" : "%b %d %H:%M", &parts) == 0) strcpy(out, "-");
 }
 
 void format_time_iso(double time, char out[FORMAT_BYTES]) {

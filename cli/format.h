@@ -22,6 +22,8 @@ void format_size(double bytes, char out[FORMAT_BYTES]);
 void format_duration(double seconds, char out[FORMAT_BYTES]);
 /* Unix seconds for a person: local, "Nov 23 18:52:03". */
 void format_time_local(double time, char out[FORMAT_BYTES]);
+/* The same in less room: "18:52:03" on the day of `now`, else "Nov 23 18:52". */
+void format_time_short(double time, double now, char out[FORMAT_BYTES]);
 /* … and for programs: "2026-11-23T18:52:03.123Z". */
 void format_time_iso(double time, char out[FORMAT_BYTES]);
 /* A bar of `fraction` (0 to 1) of `cells` cells, in eighths; anything above 0 can be seen. */

@@ -61,13 +61,15 @@ int leftover_read(const place *where, leftover **out, size_t *count) {
     cleanup(database_close) sqlite3 *database = NULL;
     cleanup(database_finalize) sqlite3_stmt *next = NULL;
     /* A folder without a log has all of its spool left over. */
-    if (access(where->log, F_OK) == 0 && sqlite3_open_v2(where->log, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
+    if (access(where->log, F_OK) == 0 &&
+        sqlite3_open_v2(where->log, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(database, DATABASE_BUSY_MS);
         if (sqlite3_prepare_v2(database, "SELECT next FROM publisher WHERE uuid = ?1", -1, &next, NULL) == SQLITE_OK)
             self.next = next;
     }
     steno_error error;
-    steno_status status = access(where->spool, F_OK) == 0 ? spool_each(where->spool, visit, &self, NULL, &error) : STENO_OK;
+    steno_status status =
+        access(where->spool, F_OK) == 0 ? spool_each(where->spool, visit, &self, NULL, &error) : STENO_OK;
     if (status && status != STENO_NOT_FOUND) self.status = program_fail("%s", error.message);
     *out = self.found;
     *count = self.count;

@@ -13,11 +13,16 @@
 #include "cli/since.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "schema/identity.h"
 
 /* More is a matter for `steno query --csv`. */
 #define LOGS_COUNT_MAX 100000
 /* From this width on there is room for a column of text. */
 #define WIDE_COLUMNS 100
+/* Below this width there is none for the numbers of tokens. */
+#define NARROW_COLUMNS 76
+/* On a terminal: longer than the names of models are, short enough to leave room. */
+#define MODEL_BYTES_SHOWN 32
 
 struct logs {
     int64_t count;
@@ -47,15 +52,15 @@ static const command self = {
              "With --json an object has the columns of the view `calls`, without the texts (messages, response).\n",
 };
 
-/* Without --since the order of storing is walked backwards from its end; with it, the index on the start. */
+/* By the start of the call: what an app left in its spool is stored later than it happened. The index on it is walked backwards. */
 static int prepare(sqlite3 *database, const struct logs *wanted, sqlite3_stmt **out) {
     char sql[1024];
     snprintf(sql, sizeof sql,
              "SELECT calls.*, pick.started AS _started FROM (SELECT id, call_id, started FROM call WHERE 1%s%s%s ORDER "
-             "BY %s DESC LIMIT ?4) AS pick "
-             "CROSS JOIN calls ON calls.call_id = pick.call_id ORDER BY pick.id",
+             "BY started DESC, id DESC LIMIT ?4) AS pick "
+             "CROSS JOIN calls ON calls.call_id = pick.call_id ORDER BY pick.started, pick.id",
              wanted->model ? " AND model = ?1" : "", wanted->status ? " AND status = ?2" : "",
-             wanted->since > 0 ? " AND started >= ?3" : "", wanted->since > 0 ? "started" : "id");
+             wanted->since > 0 ? " AND started >= ?3" : "");
     int failed = database_prepare(database, sql, out);
     if (failed) return failed;
     if (wanted->model) sqlite3_bind_text(*out, 1, wanted->model, -1, SQLITE_STATIC);
@@ -79,6 +84,7 @@ static int print_json(sqlite3 *database, sqlite3_stmt *rows) {
     return failed ? failed : held_print(held);
 }
 
+/* Where each is in the table; 0 where it is left out (the first is always there). */
 typedef struct columns {
     size_t time, call, model, status, in, out, cost, took, text;
 } columns;
@@ -100,18 +106,22 @@ static void show_row(sqlite3 *database, table *grid, const columns *at, sqlite3_
     if (!call_id) return;
     table_row(grid);
     if (call_row_number(row, "_started", &number)) {
-        if (terminal_is())
+        if (!terminal_is())
+            format_time_iso(number, text);
+        else if (at->text)
             format_time_local(number, text);
         else
-            format_time_iso(number, text);
+            format_time_short(number, identity_now(), text);
         table_cell(grid, at->time, text, TONE_DIM);
     }
     table_cell_n(grid, at->call, call_id, terminal_is() ? call_id_short(database, call_id) : strlen(call_id),
                  TONE_PLAIN);
-    table_cell(grid, at->model, call_row_text(row, "model"), TONE_PLAIN);
+    const char *model = call_row_text(row, "model");
+    size_t model_size = model ? strnlen(model, terminal_is() ? MODEL_BYTES_SHOWN : SIZE_MAX) : 0;
+    table_cell_n(grid, at->model, model, model_size, TONE_PLAIN);
     table_cell(grid, at->status, failed && error_type ? error_type : status, call_row_tone(status));
-    show_count(grid, at->in, row, "prompt_tokens");
-    show_count(grid, at->out, row, "completion_tokens");
+    if (at->in) show_count(grid, at->in, row, "prompt_tokens");
+    if (at->out) show_count(grid, at->out, row, "completion_tokens");
     if (call_row_number(row, "cost_usd", &number)) {
         format_money(number * 1e12, text);
         table_cell(grid, at->cost, text, TONE_PLAIN);
@@ -132,15 +142,18 @@ CLEANUP_FUNCTION(table_release, table, table_free)
 static int print_table(sqlite3 *database, sqlite3_stmt *rows) {
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
-    columns at = {.time = table_column(grid, "TIME", TABLE_LEFT),
-                  .call = table_column(grid, "CALL", TABLE_LEFT),
-                  .model = table_column(grid, "MODEL", TABLE_CUT),
-                  .status = table_column(grid, "STATUS", TABLE_LEFT),
-                  .in = table_column(grid, "IN", TABLE_RIGHT),
-                  .out = table_column(grid, "OUT", TABLE_RIGHT),
-                  .cost = table_column(grid, "COST", TABLE_RIGHT),
-                  .took = table_column(grid, "TOOK", TABLE_RIGHT)};
-    if (!terminal_is() || terminal_width() >= WIDE_COLUMNS) at.text = table_column(grid, "TEXT", TABLE_CUT);
+    /* What gives way is the text where there is one, else the model. */
+    bool wide = !terminal_is() || terminal_width() >= WIDE_COLUMNS;
+    bool narrow = terminal_is() && terminal_width() < NARROW_COLUMNS;
+    columns at = {.time = table_column(grid, "TIME", TABLE_LEFT)};
+    at.call = table_column(grid, "CALL", TABLE_LEFT);
+    at.model = table_column(grid, "MODEL", wide ? TABLE_LEFT : TABLE_CUT);
+    at.status = table_column(grid, "STATUS", TABLE_LEFT);
+    if (!narrow) at.in = table_column(grid, "IN", TABLE_RIGHT);
+    if (!narrow) at.out = table_column(grid, "OUT", TABLE_RIGHT);
+    at.cost = table_column(grid, "COST", TABLE_RIGHT);
+    at.took = table_column(grid, "TOOK", TABLE_RIGHT);
+    if (wide) at.text = table_column(grid, "TEXT", TABLE_CUT);
     int code;
     size_t count = 0;
     for (; (code = sqlite3_step(rows)) == SQLITE_ROW; count++) show_row(database, grid, &at, rows);

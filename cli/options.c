@@ -68,7 +68,8 @@ int options_fail(const command *self, const char *format, ...) {
 /* True if `word` is one of the words of "a|b|c". */
 static bool among(const char *word, const char *words) {
     size_t size = strlen(word);
-    for (const char *at = words; size && (at = strstr(at, word)); at++)
+    if (size == 0 || strchr(word, '|')) return false;
+    for (const char *at = words; (at = strstr(at, word)); at++)
         if ((at == words || at[-1] == '|') && (at[size] == '|' || at[size] == '\0')) return true;
     return false;
 }
@@ -138,7 +139,7 @@ static bool store(const option_spec *option, const char *text, void *values, cha
         snprintf(why, 256, "is no time: try %s", SINCE_FORMS);
         return false;
     }
-    assert(!"an option of a kind that does not exist");
+    assert(false && "an option of a kind that does not exist");
     return false;
 }
 

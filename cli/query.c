@@ -9,10 +9,15 @@
 #include "cli/program.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/text.h"
 #include "cli/verbs.h"
 
 /* A table is laid out in memory, and read by a person; more rows are for --csv and --json. */
 #define TABLE_ROWS_MAX 10000
+/* A column narrower than this, with the space beside it, cannot be read. */
+#define COLUMNS_EACH 12
+/* Room for the longest column name of `calls`. */
+#define BLOCK_NAME_COLUMNS 18
 
 struct query {
     bool json, csv;
@@ -185,7 +190,36 @@ static void show_row(table *grid, sqlite3_stmt *row) {
     }
 }
 
+/* More columns than fit side by side: one below the other, a row a block. */
+static int print_blocks(sqlite3 *database, sqlite3_stmt *rows) {
+    cleanup(held_close) FILE *held = held_begin();
+    if (!held) return EXIT_FAILED;
+    int code;
+    for (size_t count = 0; (code = sqlite3_step(rows)) == SQLITE_ROW; count++) {
+        if (count) fputc('\n', held);
+        for (int i = 0; i < sqlite3_column_count(rows); i++) {
+            const char *name = sqlite3_column_name(rows, i);
+            cleanup_free char *safe_name = text_line(name, strlen(name));
+            cleanup_free char *hex = sqlite3_column_type(rows, i) == SQLITE_BLOB ? database_hex(rows, i) : NULL;
+            const char *value = hex ? hex : (const char *)sqlite3_column_text(rows, i);
+            fprintf(held, "%s%*s%s  ", terminal_tone(TONE_DIM), BLOCK_NAME_COLUMNS, safe_name ? safe_name : "",
+                    terminal_plain());
+            if (value)
+                text_put(held, value, hex ? strlen(hex) : (size_t)sqlite3_column_bytes(rows, i), TEXT_LINE);
+            else
+                fprintf(held, "%sNULL%s", terminal_tone(TONE_DIM), terminal_plain());
+            fputc('\n', held);
+        }
+    }
+    int failed = database_end(database, code);
+    sqlite3_reset(rows);
+    return failed ? failed : held_print(held);
+}
+
 static int print_table(sqlite3 *database, sqlite3_stmt *rows) {
+    /* One column is readable however narrow it is. */
+    size_t columns = (size_t)sqlite3_column_count(rows);
+    if (terminal_is() && columns > 1 && columns * COLUMNS_EACH > terminal_width()) return print_blocks(database, rows);
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
     int code = sqlite3_step(rows);

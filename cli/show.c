@@ -20,7 +20,8 @@ struct show {
 };
 
 static const option_spec options[] = {
-    {'j', "json", NULL, OPTION_FLAG, offsetof(struct show, json), 0, "one JSON object: the columns of `calls`, and `events`"},
+    {'j', "json", NULL, OPTION_FLAG, offsetof(struct show, json), 0,
+     "one JSON object: the columns of `calls`, and `events`"},
 };
 
 static const command self = {
@@ -37,7 +38,8 @@ static const command self = {
 
 static json_t *read_events(sqlite3 *database, const char *call_id) {
     cleanup(database_finalize) sqlite3_stmt *rows = NULL;
-    if (database_prepare(database, "SELECT offset, body FROM event WHERE call_id = ?1 ORDER BY offset", &rows)) return NULL;
+    if (database_prepare(database, "SELECT offset, body FROM event WHERE call_id = ?1 ORDER BY offset", &rows))
+        return NULL;
     sqlite3_bind_text(rows, 1, call_id, -1, SQLITE_STATIC);
     json_t *events = json_array();
     int code;
@@ -53,7 +55,8 @@ static json_t *read_events(sqlite3 *database, const char *call_id) {
         json_t *json = event_line_json(event);
         /* For people: the line, made while the event is decoded. */
         cleanup_free char *line = event_line(event);
-        if (!json || json_array_append_new(events, json_pack("{s:o, s:s?}", "event", json, "line", line))) code = SQLITE_NOMEM;
+        if (!json || json_array_append_new(events, json_pack("{s:o, s:s?}", "event", json, "line", line)))
+            code = SQLITE_NOMEM;
         steno_event_free(event);
         if (code == SQLITE_NOMEM) break;
     }
@@ -105,9 +108,9 @@ int show_run(int argc, char **argv) {
     status = database_open(NULL, &database);
     if (!status) status = call_id_find(database, arguments[0], call_id);
     if (status) return status;
-    json_t *call = NULL, *events = NULL;
+    cleanup(database_json_release) json_t *call = NULL;
+    cleanup(database_json_release) json_t *events = NULL;
     status = read_call(database, call_id, &call, &events);
-    cleanup(database_json_release) json_t *call_owned = call, *events_owned = events;
     if (status) return status;
     if (wanted.json) return print_json(call, events);
     show_text(call, events);

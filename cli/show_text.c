@@ -16,7 +16,9 @@
 #define INDENT 4
 #define LABEL_WIDTH 12
 
-static const char *string_of(const json_t *call, const char *name) { return json_string_value(json_object_get(call, name)); }
+static const char *string_of(const json_t *call, const char *name) {
+    return json_string_value(json_object_get(call, name));
+}
 
 static void heading(const char *text) { printf("\n%s%s%s\n", terminal_tone(TONE_STRONG), text, terminal_plain()); }
 
@@ -111,7 +113,8 @@ static void show_facts(const json_t *call) {
     const char *status = string_of(call, "status");
     printf("%s", terminal_tone(TONE_STRONG));
     put(string_of(call, "call_id") ? string_of(call, "call_id") : "");
-    printf("%s  %s%s%s\n", terminal_plain(), terminal_tone(call_row_tone(status)), status ? status : "", terminal_plain());
+    printf("%s  %s%s%s\n", terminal_plain(), terminal_tone(call_row_tone(status)), status ? status : "",
+           terminal_plain());
     fact("model", string_of(call, "model"));
     fact("provider", string_of(call, "provider"));
     fact("type", string_of(call, "call_type"));
@@ -119,7 +122,8 @@ static void show_facts(const json_t *call) {
     fact("app", string_of(call, "app"));
     show_times(call);
     if (json_is_true(json_object_get(call, "cache_hit"))) fact("cache", "hit");
-    if (json_integer_value(json_object_get(call, "attempts")) != 1) fact_json("attempts", json_object_get(call, "attempts"));
+    if (json_integer_value(json_object_get(call, "attempts")) != 1)
+        fact_json("attempts", json_object_get(call, "attempts"));
     show_tokens(call);
     show_cost(call);
     fact("finish", string_of(call, "finish_reason"));

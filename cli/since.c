@@ -12,9 +12,12 @@
 static bool parse_span(const char *text, double now, double *out) {
     static const char letters[] = "smhdw";
     static const double seconds[] = {1, 60, 3600, 86400, 7 * 86400};
+    /* strtod alone would take hexadecimal and exponents too. */
+    size_t digits = strspn(text, "0123456789.");
     if (!isdigit((unsigned char)*text)) return false;
     char *unit;
     double span = strtod(text, &unit);
+    if (unit != text + digits) return false;
     const char *letter = *unit ? strchr(letters, *unit) : NULL;
     if (!letter || unit[1]) return false;
     span *= seconds[letter - letters];

@@ -61,7 +61,8 @@ static void show_summary(const steno_value *status) {
     put_line("stenod", line);
     put_line("folder", string(status, "dir"));
     put_count(status, "stored", "stored", "events since it started");
-    snprintf(line, sizeof line, "%" PRId64 " to %" PRId64, number(status, "first_offset"), number(status, "last_offset"));
+    snprintf(line, sizeof line, "%" PRId64 " to %" PRId64, number(status, "first_offset"),
+             number(status, "last_offset"));
     put_line("journal", line);
     format_size(steno_value_double(steno_value_get(status, "log_bytes"), 0), text);
     put_line("log.db", text);
@@ -81,7 +82,8 @@ static int show_publishers(const steno_value *list) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];
         table_row(grid);
-        table_cell_n(grid, name, string(one, "publisher"), strnlen(string(one, "publisher"), terminal_is() ? 8 : 64), TONE_PLAIN);
+        table_cell_n(grid, name, string(one, "publisher"), strnlen(string(one, "publisher"), terminal_is() ? 8 : 64),
+                     TONE_PLAIN);
         table_cell(grid, app, string(one, "app"), TONE_PLAIN);
         snprintf(text, sizeof text, "%" PRId64, number(one, "pid"));
         table_cell(grid, pid, text, steno_value_bool(steno_value_get(one, "alive"), true) ? TONE_PLAIN : TONE_DIM);
@@ -157,8 +159,8 @@ static int show_json(const steno_value *status) {
 }
 
 static json_t *leftover_json(const leftover *one) {
-    return json_pack("{s:s, s:b, s:b, s:I, s:I}", "publisher", one->publisher, "alive", one->alive, "damaged", one->damaged,
-                     "events", (json_int_t)one->events, "bytes", (json_int_t)one->bytes);
+    return json_pack("{s:s, s:b, s:b, s:I, s:I}", "publisher", one->publisher, "alive", one->alive, "damaged",
+                     one->damaged, "events", (json_int_t)one->events, "bytes", (json_int_t)one->bytes);
 }
 
 /* No daemon: what is still in the spool is told, and that nothing of it is lost. */
@@ -174,8 +176,8 @@ static int show_absence(const place *where, bool as_json) {
     if (as_json) {
         json_t *spool = json_array();
         for (size_t i = 0; i < count; i++) json_array_append_new(spool, leftover_json(&list[i]));
-        json_t *json = json_pack("{s:b, s:s, s:I, s:I, s:o}", "running", 0, "dir", where->state, "spool_events", (json_int_t)events,
-                                 "spool_bytes", (json_int_t)bytes, "spool", spool);
+        json_t *json = json_pack("{s:b, s:s, s:I, s:I, s:o}", "running", 0, "dir", where->state, "spool_events",
+                                 (json_int_t)events, "spool_bytes", (json_int_t)bytes, "spool", spool);
         if (!json) return program_fail("out of memory");
         json_dumpf(json, stdout, JSON_INDENT(2));
         putchar('\n');
@@ -186,8 +188,8 @@ static int show_absence(const place *where, bool as_json) {
     if (failed) return failed;
     char text[FORMAT_BYTES];
     format_size((double)bytes, text);
-    printf("%" PRIu64 " event%s in the spool, %s: stenod stores %s when it starts.\n", events, events == 1 ? " waits" : "s wait", text,
-           events == 1 ? "it" : "them");
+    printf("%" PRIu64 " event%s in the spool, %s: stenod stores %s when it starts.\n", events,
+           events == 1 ? " waits" : "s wait", text, events == 1 ? "it" : "them");
     for (size_t i = 0; i < count; i++)
         printf("  %s  %8" PRIu64 " event%s  %s%s\n", list[i].publisher, list[i].events, list[i].events == 1 ? " " : "s",
                list[i].alive ? "still running" : "ended", list[i].damaged ? ", damaged" : "");

@@ -23,7 +23,8 @@ struct tail {
 
 static const option_spec options[] = {
     {'f', "from", "beginning|now|OFFSET", OPTION_TEXT, offsetof(struct tail, from), 0, "where to begin (now)"},
-    {'j', "json", NULL, OPTION_FLAG, offsetof(struct tail, json), 0, "JSON lines: one object an event, with its `offset`"},
+    {'j', "json", NULL, OPTION_FLAG, offsetof(struct tail, json), 0,
+     "JSON lines: one object an event, with its `offset`"},
 };
 
 static const command self = {
@@ -33,7 +34,8 @@ static const command self = {
     .arguments_max = -1,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "A TOPIC is the beginning of event.provider.model: success, failure.openai, success.openai.gpt-4o. Without one: all.\n"
+    .notes = "A TOPIC is the beginning of event.provider.model: success, failure.openai, success.openai.gpt-4o. "
+             "Without one: all.\n"
              "An OFFSET is the first event wanted. A daemon that goes away is waited for.\n",
 };
 
@@ -58,14 +60,10 @@ static int print_json(const steno_event *event) {
 
 static tone tone_of(steno_event_kind kind) {
     switch (kind) {
-    case STENO_SUCCESS:
-        return TONE_GOOD;
-    case STENO_FAILURE:
-        return TONE_BAD;
-    case STENO_CUSTOM:
-        return TONE_STRONG;
-    default:
-        return TONE_DIM;
+    case STENO_SUCCESS: return TONE_GOOD;
+    case STENO_FAILURE: return TONE_BAD;
+    case STENO_CUSTOM: return TONE_STRONG;
+    default: return TONE_DIM;
     }
 }
 
@@ -83,7 +81,8 @@ static void print_line(const steno_event *event) {
         format_time_local(when, time);
     else
         format_time_iso(when, time);
-    printf("%s%s%s  %s", terminal_tone(TONE_DIM), time, terminal_plain(), terminal_tone(tone_of(steno_event_kind_of(event))));
+    printf("%s%s%s  %s", terminal_tone(TONE_DIM), time, terminal_plain(),
+           terminal_tone(tone_of(steno_event_kind_of(event))));
     print_safe(steno_event_name(event), 13, SIZE_MAX);
     fputs(terminal_plain(), stdout);
     print_safe(call_id ? call_id : "-", CALL_ID_SHORT, terminal_is() ? CALL_ID_SHORT : SIZE_MAX);

@@ -7,10 +7,10 @@
 
 #include "client/call_reply.h"
 #include "client/failure.h"
+#include "client/json_text.h"
 #include "client/mask.h"
 #include "client/request.h"
 #include "schema/clean.h"
-#include "schema/json.h"
 #include "schema/utf8.h"
 
 static void reject(call *self, const char *type, const char *message) {
@@ -86,8 +86,7 @@ static bool make_body(call *self, const steno_request *request) {
     if (!json_object_get(self->body, needed))
         reject(self, "BadRequest",
                self->kind == CALL_EMBEDDING ? "the request has no input to embed" : "the request has no messages");
-    self->body_text = json_dumps(self->body, JSON_FLAGS_OUT);
-    return self->body_text;
+    return json_text_add(&self->body_text, self->body);
 }
 
 static bool add_header(call *self, const char *name, const char *value) {
@@ -147,7 +146,7 @@ void call_free(call *self) {
     steno_draft_free(self->sent);
     steno_draft_free(self->event);
     json_decref(self->body);
-    free(self->body_text);
+    buffer_free(&self->body_text);
     free(self->asked_model);
     free(self->api_key);
     free(self->url);
@@ -176,8 +175,8 @@ static CURLcode prepare(call *self, CURL *handle) {
     SET(CURLOPT_HTTPHEADER, self->headers);
     SET(CURLOPT_USERAGENT, "libsteno/" STENO_VERSION);
     SET(CURLOPT_ACCEPT_ENCODING, "");
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(self->body_text));
-    SET(CURLOPT_POSTFIELDS, self->body_text);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)self->body_text.size);
+    SET(CURLOPT_POSTFIELDS, self->body_text.bytes);
     SET(CURLOPT_ERRORBUFFER, self->curl_error);
     SET(CURLOPT_WRITEFUNCTION, call_reply_bytes);
     SET(CURLOPT_WRITEDATA, self);

@@ -42,7 +42,7 @@ typedef struct call {
     char *url, *api_base; /* the latter masked, for events */
     int64_t timeout_ms;
     json_t *body; /* only while the call is made: its values are the request's, which may change after that */
-    char *body_text;
+    buffer body_text;
     struct curl_slist *headers;
     char curl_error[CURL_ERROR_SIZE];
 

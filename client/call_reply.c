@@ -111,7 +111,7 @@ static steno_status on_event(const char *name, const char *data, size_t size, vo
     } else if (assembly_add(&self->assembly, chunk, &text, &reason)) {
         status = malformed(self, "a chunk of the stream", reason.message);
     } else {
-        if (self->assembly.has_content && !self->first_token_time) self->first_token_time = identity_now();
+        if (self->assembly.has_content && self->first_token_time == 0) self->first_token_time = identity_now();
         call_publish_chunk(self, chunk);
         self->chunks++;
         if (self->on_chunk && self->on_chunk(text, data, self->on_chunk_ctx)) {
@@ -161,7 +161,7 @@ static steno_response *whole_reply(call *self) {
         malformed(self, "the reply", reason.message);
         return NULL;
     }
-    if (json_is_array(json_object_get(json, needed))) return response_new(json, NULL, self->call_id);
+    if (json_is_array(json_object_get(json, needed))) return response_new(json, self->call_id);
     if (is_error(json)) {
         failure_from_reply(&self->error, self->http_status, json, self->reply.bytes);
     } else {
@@ -175,7 +175,7 @@ static steno_response *whole_reply(call *self) {
 
 static steno_response *streamed_reply(call *self) {
     json_t *json = assembly_response(&self->assembly);
-    return json ? response_new(json, NULL, self->call_id) : NULL;
+    return json ? response_new(json, self->call_id) : NULL;
 }
 
 /* [DONE] is optional, and what breaks off behind the last choice's finish_reason is at most the usage. */
@@ -233,7 +233,7 @@ steno_response *call_reply_end(call *self, CURLcode code) {
         response = whole_reply(self);
         /* A server that does not stream answers in one chunk; it is too late to cancel. */
         if (response && self->on_chunk)
-            self->on_chunk(steno_response_text(response), response->text, self->on_chunk_ctx);
+            self->on_chunk(steno_response_text(response), steno_response_json(response), self->on_chunk_ctx);
     } else if (!is_complete(self)) {
         cut_off(self, "the server closed it");
     }

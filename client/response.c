@@ -1,23 +1,20 @@
 /* Reading a response. */
 #include "client/response.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/json_text.h"
 #include "client/usage.h"
-#include "schema/json.h"
 
-steno_response *response_new(json_t *json, char *text, const char *call_id) {
+steno_response *response_new(json_t *json, const char *call_id) {
     steno_response *response = calloc(1, sizeof *response);
-    if (!text) text = json_dumps(json, JSON_FLAGS_OUT);
-    if (!response || !text) {
-        free(response);
-        free(text);
+    if (!response) {
         json_decref(json);
         return NULL;
     }
     response->json = json;
-    response->text = text;
     response->usage = usage_from_openai(json_object_get(json, "usage"));
     response->pico_dollars = STENO_UNKNOWN;
     snprintf(response->call_id, sizeof response->call_id, "%s", call_id);
@@ -27,7 +24,7 @@ steno_response *response_new(json_t *json, char *text, const char *call_id) {
 void steno_response_free(steno_response *response) {
     if (!response) return;
     json_decref(response->json);
-    free(response->text);
+    free(atomic_load(&response->text));
     free(response);
 }
 
@@ -51,7 +48,20 @@ const char *steno_response_model(const steno_response *response) {
 
 const char *steno_response_call_id(const steno_response *response) { return response->call_id; }
 steno_usage steno_response_usage(const steno_response *response) { return response->usage; }
-const char *steno_response_json(const steno_response *response) { return response->text; }
+
+const char *steno_response_json(const steno_response *response) {
+    _Atomic(char *) *kept = &((steno_response *)(uintptr_t)response)->text;
+    char *text = atomic_load_explicit(kept, memory_order_acquire);
+    if (text) return text;
+    buffer made = {0};
+    if (!json_text_add(&made, response->json)) {
+        buffer_free(&made);
+        return "{}";
+    }
+    if (atomic_compare_exchange_strong(kept, &text, made.bytes)) return made.bytes;
+    buffer_free(&made); /* another thread was faster */
+    return text;
+}
 
 double steno_response_cost(const steno_response *response) {
     return response->pico_dollars == STENO_UNKNOWN ? -1 : (double)response->pico_dollars / 1e12;

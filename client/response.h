@@ -3,19 +3,20 @@
 #define CLIENT_RESPONSE_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "client/steno.h"
 #include "schema/identity.h"
 
 struct steno_response {
-    json_t *json; /* the OpenAI-shaped object */
-    char *text;   /* the same as text */
+    json_t *json;         /* the OpenAI-shaped object */
+    _Atomic(char *) text; /* the same as text; made when it is asked for first, by whichever thread */
     steno_usage usage;
     int64_t pico_dollars; /* STENO_UNKNOWN: not known */
     char call_id[IDENTITY_TEXT_BYTES];
 };
 
-/* Takes over `json`, and `text` if it is not NULL (else the text is made). NULL when memory is short; both are freed then. */
-steno_response *response_new(json_t *json, char *text, const char *call_id);
+/* Takes over `json`. NULL when memory is short; it is freed then. */
+steno_response *response_new(json_t *json, const char *call_id);
 
 #endif

@@ -218,7 +218,7 @@ STENO_API const char *steno_response_call_id(const steno_response *response);
 STENO_API steno_usage steno_response_usage(const steno_response *response);
 /* US dollars; a negative number where price or usage is unknown. */
 STENO_API double steno_response_cost(const steno_response *response);
-/* The response as one OpenAI-shaped JSON object; for a stream, the assembled one. Borrowed. */
+/* The response as one OpenAI-shaped JSON object, on one line; for a stream, the assembled one. Borrowed. "{}" when memory is short. */
 STENO_API const char *steno_response_json(const steno_response *response);
 
 /* ---- events of calls that were made with another SDK ---- */

@@ -7,9 +7,9 @@
 #include "daemon/intake.h"
 
 /* Messages that wait in one publisher's pipe. PUB drops what does not fit, the spool keeps it; so this bounds memory, not loss:
- * 64 frames of libsteno's largest, 64 KiB, are 4 MiB.
+ * 16 frames of libsteno's largest, 64 KiB, are 1 MiB.
  */
-#define INGRESS_HIGH_WATER_MARK 64
+#define INGRESS_HIGH_WATER_MARK 16
 /* Messages taken in one turn, so that the spools of those who are behind get their turn too. */
 #define INGRESS_TURN_MESSAGES 256
 

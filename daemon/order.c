@@ -62,9 +62,8 @@ void order_frame(intake *self, publisher *from, uint64_t seq, const void *bytes,
         intake_malformed(self, "the bus", error.message);
         size = 0; /* the spool may have it whole */
     }
-    if (!publishers_hold(self->table, from, seq, bytes, size)) {
-        if (from->held) self->duplicates += from->held->seq == seq;
-    }
+    /* One that finds no room is looked for in the spool alone. */
+    publishers_hold(self->table, from, seq, bytes, size);
     from->behind = true;
 }
 

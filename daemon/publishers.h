@@ -19,7 +19,7 @@
  * such a frame only. What does not fit is dropped; the spool mostly has it, else it is a loss.
  */
 #define HELD_FRAMES_MAX 4096
-#define HELD_BYTES_MAX (4u << 20)
+#define HELD_BYTES_MAX (2u << 20)
 
 typedef struct held_frame {
     struct held_frame *after;

@@ -150,8 +150,7 @@ void spools_release(intake *self) {
         after = entry->after;
         if (!entry->spooled || entry->dirty || entry->held) continue;
         bool done = entry->ended && !entry->behind && entry->retry_ms <= now;
-        /* To look for segments to delete after each batch would cost more than to store it. */
-        bool due = entry->bytes_since_release >= SPOOL_SEGMENT_BYTES / 2 ||
+        bool due = entry->bytes_since_release >= SPOOLS_RELEASE_BYTES ||
                    (entry->bytes_since_release > 0 && now - entry->released_ms >= SPOOLS_RELEASE_MS);
         if (!done && !due) continue;
         entry->released_ms = now;

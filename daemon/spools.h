@@ -16,7 +16,10 @@
 #define SPOOLS_TURN_RECORDS 128
 /* Something in a spool that can't be read or deleted is tried again after so long. */
 #define SPOOLS_RETRY_MS 1000
-/* Segments of a publisher that writes little are given back this often. */
+/* Segments are given back after so much was stored (to look for them after each batch would cost a tenth of the work), and of a
+ * publisher that writes little, this often.
+ */
+#define SPOOLS_RELEASE_BYTES (4u << 20)
 #define SPOOLS_RELEASE_MS 1000
 
 /* Looks for publishers, and for idle and dead ones, when that is due. */

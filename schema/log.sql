@@ -101,6 +101,7 @@ CREATE TABLE loss (
     reason    TEXT NOT NULL,
     file      TEXT                          -- the damaged file, kept aside
 );
+CREATE INDEX loss_publisher ON loss (publisher);
 
 CREATE VIEW calls AS
 SELECT call.call_id,

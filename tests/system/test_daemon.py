@@ -361,6 +361,7 @@ class Control(DaemonTest):
 
     def test_replay_is_bounded_in_bytes_but_sends_one_event_however_large(self):
         self.writer("--quiet", "--size", 3 << 20, 3)
+        self.flush()
         self.writer("--quiet", "--size", 10 << 20, 1)
         self.flush()
         events, _ = self.replay_all(topics=["test.event."])

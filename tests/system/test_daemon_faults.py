@@ -36,17 +36,23 @@ class Spools(DaemonTest):
         self.assertEqual((listed["alive"], listed["next"], listed["app"]), (True, 101, "spool_writer"))
         self.assertGreater(listed["spool_bytes"], 0)
 
-    def test_an_event_that_is_only_on_the_bus_is_taken_in_its_place(self):
-        """Its spool could not keep 301 and 302; the marks of a body too large for the bus say `read my spool`."""
-        writer = self.start_writer("--stay", 300)
-        wait_for(lambda: len(self.accepted_by(writer)[1]) == 300, "the writer to be done")
-        publisher, seqs = self.accepted_by(writer)
-        self.start_daemon("--no-subscribers")
-        peer = Peer(self, bytes.fromhex(publisher))
+    def test_events_that_are_only_on_the_bus_wait_for_the_spool(self):
+        """Its spool could not keep the last two; they come while the daemon still reads the others."""
+        count = 40000
+        writer = self.start_writer("--stay", "--quiet", "--size", 2000, count)
+        wait_for(lambda: self.accepted_by(writer)[1], "the writer to be done")
+        publisher, _ = self.accepted_by(writer)
+        daemon = self.start_daemon("--no-subscribers")
+        peer = Peer(self)
+        daemon.send_signal(signal.SIGSTOP)
+        stored = len(self.seqs(publisher))
+        peer.publisher = bytes.fromhex(publisher)
         peer.send(200, body=b"")
-        for seq in (301, 302):
+        for seq in (count + 1, count + 2):
             peer.send(seq)
-        self.wait_for_seqs(publisher, range(1, 303))
+        daemon.send_signal(signal.SIGCONT)
+        self.wait_for_seqs(publisher, range(1, count + 3))
+        self.assertLess(stored, count, "the daemon was done before the test began")
         self.assertEqual(self.sql("select * from loss"), [])
 
     def test_leftovers_of_a_dead_publisher_are_stored_and_its_folder_deleted(self):
@@ -151,8 +157,8 @@ class Endings(DaemonTest):
 class Killed(DaemonTest):
     def test_daemon_killed_in_mid_flood_and_restarted(self):
         self.start_daemon("--no-subscribers")
-        writers = [self.start_writer("--bus", "--rate", 3000, 12000) for _ in range(2)]
-        writers.append(self.start_writer("--rate", 3000, 12000))
+        writers = [self.start_writer("--bus", "--size", 2000, "--rate", 3000, 12000) for _ in range(2)]
+        writers.append(self.start_writer("--size", 2000, "--rate", 3000, 12000))
         rng = random.Random(7)
         kills = 0
         while any(w.poll() is None for w in writers):

@@ -54,15 +54,17 @@ static char *expand(const char *text, size_t size, const char *request, size_t *
     char *out = NULL;
     FILE *stream = open_memstream(&out, out_size);
     assert(stream);
-    for (size_t i = 0; i < size; i++) {
-        if (size - i >= 6 && !memcmp(text + i, "%BODY%", 6)) {
+    for (const char *end = text + size, *next; text < end; text = next) {
+        next = memchr(text + (*text == '%'), '%', (size_t)(end - text) - (*text == '%'));
+        if (!next) next = end;
+        if (next - text == 5 && !memcmp(text, "%BODY", 5)) {
             fputs(body, stream);
-            i += 5;
-        } else if (size - i >= 5 && !memcmp(text + i, "%KEY%", 5)) {
+            next++;
+        } else if (next - text == 4 && !memcmp(text, "%KEY", 4)) {
             fwrite(key, 1, key_size, stream);
-            i += 4;
+            next++;
         } else {
-            fputc(text[i], stream);
+            fwrite(text, 1, (size_t)(next - text), stream);
         }
     }
     fclose(stream);

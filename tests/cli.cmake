@@ -1,0 +1,7 @@
+steno_unit_test(cli_text steno_cli)
+steno_unit_test(cli_format steno_cli)
+steno_unit_test(cli_since steno_cli)
+steno_unit_test(cli_suggest steno_cli)
+steno_unit_test(cli_options steno_cli)
+steno_unit_test(cli_input steno_cli)
+steno_system_test(test_cli)
