@@ -298,12 +298,11 @@ class Cost(SubscriberTest):
         cost = self.start_cost()
         self.emit(out, model="nobody-knows", response_cost=1.0)
         self.wait_for_rows(1, "select 1 from cost")
-        cost.send_signal(signal.SIGSTOP)
-        for i in range(20):  # 40 MB: more than is queued for anybody
+        for i in range(20):  # 40 MB: more than is queued for anybody; it falls asleep and wakes up in mid-stream
+            cost.send_signal(signal.SIGCONT if i % 4 == 3 else signal.SIGSTOP)
             for _ in range(1000):
                 self.emit(out, model="nobody-knows", response_cost=1.0, text="x" * 2000)
             self.stored(1 + 1000 * (i + 1))
-        cost.send_signal(signal.SIGCONT)
         wait_for(lambda: self.sql("select 1 from subscriber where name = 'steno-cost' and offset = 20001"), "the end" + self.logs())
         self.assertEqual(self.sql("select count(*) n from cost"), [{"n": 20001}])
 
