@@ -104,7 +104,7 @@ class Exec(SubscriberTest):
         self.start_daemon()
         self.emit(self.publisher())
         program = self.start("steno-exec", "--from", "beginning", "--timeout", "1", "--retries", "0", "--", "sh", "-c",
-                             f"trap '' TERM; sleep 1000 & echo $! > {self.dir}/child; wait; sleep 1000")
+                             f"trap '' TERM; sleep 60 & echo $! > {self.dir}/child; wait; sleep 60")
         wait_for(lambda: "took longer than 1 s" in (self.dir / "steno-exec.log").read_text(), "the time limit")
         child = int(self.lines("child")[0])
         wait_for(lambda: self.ended(child), "the grandchild to end")
@@ -140,7 +140,7 @@ class Exec(SubscriberTest):
         self.start_daemon()
         self.emit(self.publisher())
         program = self.start("steno-exec", "--name", "hasty", "--timeout", "0", "--", "sh", "-c",
-                             f"echo began >> {self.dir}/out; exec sleep 1000")
+                             f"echo began >> {self.dir}/out; exec sleep 60")
         self.wait_for_lines("out", 1)
         program.send_signal(signal.SIGTERM)
         program.send_signal(signal.SIGINT)
