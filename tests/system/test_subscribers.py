@@ -292,6 +292,20 @@ class Cost(SubscriberTest):
         self.assertEqual(self.sql("select count(*) n, sum(pico_dollars) total from cost"), [{"n": 5600, "total": total}])
         self.assertEqual(self.sql("select count(*) n from cost join event using (offset) where cost.call_id = event.call_id"), [{"n": 5600}])
 
+    def test_stopped_through_a_flood_it_misses_none_of_what_was_dropped(self):
+        self.start_daemon()
+        out = self.publisher()
+        cost = self.start_cost()
+        self.emit(out, model="nobody-knows", response_cost=1.0)
+        self.wait_for_rows(1, "select 1 from cost")
+        for i in range(20):  # 40 MB: more than is queued for anybody; it falls asleep and wakes up in mid-stream
+            cost.send_signal(signal.SIGCONT if i % 4 == 3 else signal.SIGSTOP)
+            for _ in range(1000):
+                self.emit(out, model="nobody-knows", response_cost=1.0, text="x" * 2000)
+            self.stored(1 + 1000 * (i + 1))
+        wait_for(lambda: self.sql("select 1 from subscriber where name = 'steno-cost' and offset = 20001"), "the end" + self.logs())
+        self.assertEqual(self.sql("select count(*) n from cost"), [{"n": 20001}])
+
     def test_first_terminal_event_of_a_call_counts_and_a_rewind_prices_anew(self):
         self.start_daemon()
         out = self.publisher()
