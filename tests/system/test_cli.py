@@ -108,6 +108,20 @@ class Cli(harness.SystemTest):
         self.stored()
         self.assertEqual([row["call_id"] for row in self.sql("SELECT call_id FROM call ORDER BY id")], ["a", "b"])
 
+    def test_emit_waits_for_the_daemon_where_the_spool_is_full(self):
+        self.start_daemon()
+        # More than the spool takes, faster than the daemon stores it.
+        event = json.dumps({"event": "success", "call_id": "%05d", "model": "m", "provider": "p", "text": "x" * 64000})
+        with open(self.dir / "events", "w") as file:
+            for i in range(5000):
+                file.write(event.replace("%05d", f"{i:05}") + "\n")
+        with open(self.dir / "events") as file:
+            self.steno("emit", stdin=file)
+        self.steno("flush")
+        (row,) = self.sql("SELECT count(*) AS n, count(DISTINCT call_id) AS ids, min(seq) AS first, max(seq) AS last FROM event")
+        self.assertEqual((row["n"], row["ids"], row["first"], row["last"]), (5000, 5000, 1, 5000))
+        self.assertEqual(self.sql("SELECT * FROM loss"), [])
+
     # ---- reading ----
 
     def fill(self):
