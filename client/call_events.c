@@ -128,7 +128,10 @@ static void publish(call *self, steno_event_kind kind, fill_fn fill, const void 
     size_t size;
     if (encode(self, kind, fill, ctx, true, &body, &size) && encode(self, kind, fill, ctx, false, &body, &size)) return;
     mask_bytes(self->api_key, (void *)(uintptr_t)body, size); /* the bytes are the draft's, and the draft is ours */
-    publisher_publish(self->client->publisher, body, size, NULL, NULL);
+    if (kind == STENO_POST_API_CALL) /* the terminal event, or the next attempt, is about to follow */
+        publisher_publish_first(self->client->publisher, body, size, NULL);
+    else
+        publisher_publish(self->client->publisher, body, size, NULL, NULL);
     /* Later stages show the fields of the kept ones: those are decoded for any hook, a chunk for its own only. */
     if (client_has_hook(self->client, kind) || (keep && self->client->hooks_count))
         run_hooks(self, body, size, earlier, keep);

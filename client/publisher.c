@@ -89,8 +89,8 @@ void publisher_close(publisher *self) {
     free(self);
 }
 
-steno_status publisher_publish(publisher *self, const void *body, size_t size, steno_receipt *receipt,
-                               steno_error *error) {
+/* Everything but waking the sender. */
+static steno_status keep(publisher *self, const void *body, size_t size, steno_receipt *receipt, steno_error *error) {
     if (size == 0 || size > STENO_EVENT_BYTES_MAX)
         return steno_fail(error, STENO_INVALID, "an event of %zu bytes; 1 to %u are possible", size,
                           STENO_EVENT_BYTES_MAX);
@@ -105,6 +105,16 @@ steno_status publisher_publish(publisher *self, const void *body, size_t size, s
         receipt->seq = seq;
     }
     if (status) sender_offer_unspooled(self->sender, seq, body, size);
-    sender_wake(self->sender);
     return status;
+}
+
+steno_status publisher_publish(publisher *self, const void *body, size_t size, steno_receipt *receipt,
+                               steno_error *error) {
+    steno_status status = keep(self, body, size, receipt, error);
+    if (self->sender) sender_wake(self->sender); /* NULL: a child that could not open one */
+    return status;
+}
+
+steno_status publisher_publish_first(publisher *self, const void *body, size_t size, steno_error *error) {
+    return keep(self, body, size, NULL, error);
 }

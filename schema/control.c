@@ -14,7 +14,7 @@ steno_status control_decode(const void *body, size_t size, control_message **out
     *out = NULL;
     control_message *message = calloc(1, sizeof *message);
     if (!message) return steno_fail(error, STENO_NO_MEMORY, "no memory for a control message");
-    steno_status status = value_tree_decode(body, size, &message->tree, error);
+    steno_status status = value_tree_decode(body, size, CONTROL_BYTES_MAX, &message->tree, error);
     if (!status && message->tree.unpacked.data.type != MSGPACK_OBJECT_MAP)
         status = steno_fail(error, STENO_CORRUPT, "a control message is a map, this is something else");
     if (status) {

@@ -8,6 +8,8 @@
 
 /* A request is small; more is hostile. */
 #define CONTROL_REQUEST_BYTES_MAX (64u << 10)
+/* Largest message: a reply that holds the largest event. */
+#define CONTROL_BYTES_MAX (STENO_EVENT_BYTES_MAX + CONTROL_REQUEST_BYTES_MAX)
 /* Events and bytes in one `replay` reply; at least one event is sent, however large. */
 #define CONTROL_REPLAY_EVENTS_MAX 1000
 #define CONTROL_REPLAY_BYTES_MAX (4u << 20)

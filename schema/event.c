@@ -53,7 +53,7 @@ steno_status steno_event_decode(const void *body, size_t size, steno_event **out
     *out = NULL;
     steno_event *event = calloc(1, sizeof *event);
     if (!event) return steno_fail(err, STENO_NO_MEMORY, "no memory for an event");
-    steno_status status = value_tree_decode(body, size, &event->tree, err);
+    steno_status status = value_tree_decode(body, size, STENO_EVENT_BYTES_MAX, &event->tree, err);
     if (!status) {
         event->body = body;
         event->size = size;

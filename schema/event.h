@@ -20,6 +20,10 @@ extern "C" {
  * msgpack-c unpacks 32 levels. Deeper JSON content is carried as JSON text (EVENTS.md).
  */
 #define STENO_EVENT_DEPTH_MAX 30
+/* Values in an event, counted at every level. Each takes up to 48 bytes once decoded, so an event of tiny ones would grow to gigabytes. The
+ * largest batch of embeddings that fits into an event has 7 million numbers.
+ */
+#define STENO_EVENT_VALUES_MAX (8u << 20)
 /* Largest encoded event. */
 #define STENO_EVENT_BYTES_MAX (64u << 20)
 /* Longest topic, with its final NUL. */

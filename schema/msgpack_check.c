@@ -101,14 +101,15 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
     return true;
 }
 
-steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, steno_error *error) {
+steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, size_t values_max, steno_error *error) {
     assert(depth_max <= CHECK_DEPTH_MAX);
     const uint8_t *p = bytes;
     uint64_t open[CHECK_DEPTH_MAX]; /* values still to come in each container around this place */
     unsigned depth = 0;
-    size_t at = 0;
+    size_t at = 0, values = 0;
     do {
         header head;
+        if (++values > values_max) return steno_fail(error, STENO_LIMIT, "more than %zu values", values_max);
         if (at >= size || !read_header(p + at, size - at, &head))
             return steno_fail(error, STENO_CORRUPT, "not msgpack, or cut off, at byte %zu of %zu", at, size);
         size_t left = size - at - head.size;

@@ -38,11 +38,11 @@ static void terminate(msgpack_object *object) {
     }
 }
 
-steno_status value_tree_decode(const void *bytes, size_t size, value_tree *out, steno_error *error) {
+steno_status value_tree_decode(const void *bytes, size_t size, size_t size_max, value_tree *out, steno_error *error) {
     *out = (value_tree){0};
-    if (size > STENO_EVENT_BYTES_MAX)
-        return steno_fail(error, STENO_LIMIT, "%zu bytes are more than the limit of %u", size, STENO_EVENT_BYTES_MAX);
-    steno_status status = msgpack_check(bytes, size, STENO_EVENT_DEPTH_MAX, error);
+    if (size > size_max)
+        return steno_fail(error, STENO_LIMIT, "%zu bytes are more than the limit of %zu", size, size_max);
+    steno_status status = msgpack_check(bytes, size, STENO_EVENT_DEPTH_MAX, STENO_EVENT_VALUES_MAX, error);
     if (status) return status;
     out->text = malloc(size + 1);
     if (!out->text) return steno_fail(error, STENO_NO_MEMORY, "no memory for an event of %zu bytes", size);

@@ -15,7 +15,8 @@ typedef struct value_tree {
     msgpack_unpacked unpacked;
 } value_tree;
 
-steno_status value_tree_decode(const void *bytes, size_t size, value_tree *out, steno_error *error);
+/* At most `size_max` bytes. */
+steno_status value_tree_decode(const void *bytes, size_t size, size_t size_max, value_tree *out, steno_error *error);
 void value_tree_free(value_tree *tree);
 
 #endif

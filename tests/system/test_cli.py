@@ -108,6 +108,26 @@ class Cli(harness.SystemTest):
         self.stored()
         self.assertEqual([row["call_id"] for row in self.sql("SELECT call_id FROM call ORDER BY id")], ["a", "b"])
 
+    def spool_bytes(self):
+        return sum(file.stat().st_size for file in self.dir.glob("spool/*/*.seg"))
+
+    def test_emit_waits_for_the_daemon_where_the_spool_is_full(self):
+        daemon = self.start_daemon()
+        event = json.dumps({"event": "success", "call_id": "%05d", "model": "m", "provider": "p", "text": "x" * 64000})
+        with open(self.dir / "events", "w") as file:
+            for i in range(5000):  # more than the spool takes
+                file.write(event.replace("%05d", f"{i:05}") + "\n")
+        daemon.send_signal(signal.SIGSTOP)
+        with open(self.dir / "events") as file:
+            emit = self.start("steno", "emit", stdin=file)
+        wait_for(lambda: self.spool_bytes() > 190 << 20 or emit.poll() is not None, "the spool to be nearly full")
+        daemon.send_signal(signal.SIGCONT)
+        self.assertEqual(emit.wait(harness.PATIENCE), 0, self.logs()[-500:])
+        self.steno("flush")
+        (row,) = self.sql("SELECT count(*) AS n, count(DISTINCT call_id) AS ids, min(seq) AS first, max(seq) AS last FROM event")
+        self.assertEqual((row["n"], row["ids"], row["first"], row["last"]), (5000, 5000, 1, 5000))
+        self.assertEqual(self.sql("SELECT * FROM loss"), [])
+
     # ---- reading ----
 
     def fill(self):

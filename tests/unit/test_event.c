@@ -205,7 +205,11 @@ static void hostile_msgpack_is_refused(void **state) {
     memset(deep, '\x91', sizeof deep);
     deep[sizeof deep - 1] = 0;
     steno_error error;
-    assert_int_equal(msgpack_check(deep, sizeof deep, STENO_EVENT_DEPTH_MAX, &error), STENO_LIMIT);
+    assert_int_equal(msgpack_check(deep, sizeof deep, STENO_EVENT_DEPTH_MAX, 1000, &error), STENO_LIMIT);
+    /* An array of 100 integers is 101 values. */
+    char wide[103] = "\xDC\x00\x64";
+    assert_int_equal(msgpack_check(wide, sizeof wide, STENO_EVENT_DEPTH_MAX, 101, &error), STENO_OK);
+    assert_int_equal(msgpack_check(wide, sizeof wide, STENO_EVENT_DEPTH_MAX, 100, &error), STENO_LIMIT);
 }
 
 /* Whatever the bytes, decoding ends with a status. Runs under the sanitizers. */
