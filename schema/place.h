@@ -12,7 +12,7 @@
 
 /* A plain value: no ownership. */
 typedef struct place {
-    char runtime[PLACE_PATH_BYTES];       /* folder of the sockets and of stenod's lock */
+    char runtime[PLACE_PATH_BYTES];       /* folder of the sockets; stenod's lock is in both */
     char state[PLACE_PATH_BYTES];         /* folder of log.db and spool/ */
     char spool[PLACE_PATH_BYTES + 16];    /* $STATE/spool */
     char log[PLACE_PATH_BYTES + 16];      /* $STATE/log.db */
