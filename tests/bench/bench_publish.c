@@ -122,8 +122,8 @@ static void fail(const char *what, const steno_error *error) {
 /* Sorted samples → median and p99.9, as JSON. */
 static void report(const char *name, double *samples, size_t count, const char *end) {
     qsort(samples, count, sizeof *samples, compare);
-    printf("\"%s\": {\"median_us\": %.3f, \"p999_us\": %.3f}%s", name, samples[count / 2], samples[count - 1 - count / 1000],
-           end);
+    printf("\"%s\": {\"median_us\": %.3f, \"p999_us\": %.3f}%s", name, samples[count / 2],
+           samples[count - 1 - count / 1000], end);
 }
 
 int main(int argc, char **argv) {
@@ -169,7 +169,8 @@ int main(int argc, char **argv) {
         double start = now_us();
         zmq_send(socket, buffer.data, buffer.size, 0);
         if (i >= WARM_UP) samples[i - WARM_UP] = now_us() - start;
-        while (zmq_recv(receiver, received, sizeof received, ZMQ_DONTWAIT) >= 0) {}
+        while (zmq_recv(receiver, received, sizeof received, ZMQ_DONTWAIT) >= 0) {
+        }
     }
     report("floor_zmq_send", samples, count, ", ");
     zmq_close(socket);
