@@ -92,6 +92,23 @@ static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, 
     return STENO_OK;
 }
 
+/* Content as an array of parts (Mistral's reasoning models): its text joins the text, and the parts are kept beside it. */
+static steno_status add_parts(stream_assembly *self, assembly_choice *choice, const json_t *parts, steno_error *error) {
+    for (size_t i = 0; i < json_array_size(parts); i++) {
+        const json_t *text = json_object_get(json_array_get(parts, i), "text");
+        if (!json_is_string(text)) continue;
+        choice->has_text[CONTENT] = true;
+        steno_status status = add_text(&choice->texts[CONTENT], text, error);
+        if (status) return status;
+    }
+    self->has_content |= json_array_size(parts) > 0;
+    json_t *kept = json_object_get(choice->message, "content_parts");
+    if (kept) return json_array_extend(kept, (json_t *)(uintptr_t)parts) ? no_memory(error) : STENO_OK;
+    return json_object_set_new_nocheck(choice->message, "content_parts", json_copy((json_t *)(uintptr_t)parts))
+               ? no_memory(error)
+               : STENO_OK;
+}
+
 static steno_status add_delta(stream_assembly *self, assembly_choice *choice, const json_t *delta, steno_error *error) {
     const char *name;
     json_t *value;
@@ -103,6 +120,8 @@ static steno_status add_delta(stream_assembly *self, assembly_choice *choice, co
             choice->has_text[text] = true;
             self->has_content |= json_string_length(value) > 0;
             status = add_text(&choice->texts[text], value, error);
+        } else if (text == CONTENT && json_is_array(value)) {
+            status = add_parts(self, choice, value, error);
         } else if (!strcmp(name, "tool_calls") && json_is_array(value)) {
             for (size_t i = 0; !status && i < json_array_size(value); i++)
                 status = add_tool_call(choice, json_array_get(value, i), i, error);

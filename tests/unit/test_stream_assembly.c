@@ -164,6 +164,18 @@ static void hostile_chunks_are_refused(void **state) {
     }
 }
 
+static void content_in_parts_joins_the_text_and_is_kept(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[]}]}}]}",
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"He\"}]}}]}",
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"llo\"}}]}", NULL};
+    expect(chunks,
+           "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
+           "\"Hello\",\"content_parts\":[{\"type\":\"thinking\",\"thinking\":[]},{\"type\":\"text\",\"text\":\"He\"}]},"
+           "\"finish_reason\":null}]}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_joined_and_usage_taken_from_the_last_chunk),
@@ -172,6 +184,7 @@ int main(void) {
         cmocka_unit_test(tool_calls_are_put_together_by_their_index),
         cmocka_unit_test(reasoning_refusals_logprobs_and_unknown_members_are_kept),
         cmocka_unit_test(the_text_of_the_first_choice_is_handed_out),
+        cmocka_unit_test(content_in_parts_joins_the_text_and_is_kept),
         cmocka_unit_test(hostile_chunks_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
