@@ -3,6 +3,7 @@
 Nothing here imports code of Steno: tests look from outside, at sockets, SQL, exit codes and output.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -57,7 +58,8 @@ class SystemTest(unittest.TestCase):
                     process.wait()
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream:
-                    stream.close()
+                    with contextlib.suppress(BrokenPipeError):  # what the dead did not read
+                        stream.close()
         if getattr(self, "context", None):
             self.context.destroy(linger=0)
         shutil.rmtree(self.dir, ignore_errors=True)
