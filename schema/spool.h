@@ -12,8 +12,10 @@
 
 #define SPOOL_PUBLISHER_BYTES 16
 #define SPOOL_PUBLISHER_TEXT_BYTES 33 /* 32 hex digits and NUL */
-/* Size of an ordinary segment. Large enough that rolling is rare, small enough that a short-lived app costs little. */
-#define SPOOL_SEGMENT_BYTES (1u << 20)
+/* Size of an ordinary segment: 2,000 events of 2 KB, so that going on to the next one is rarer than one event in a thousand. Allocating one
+ * takes a fraction of a millisecond, whatever its size.
+ */
+#define SPOOL_SEGMENT_BYTES (4u << 20)
 /* Disk that a publisher's undelivered events may take, by default. */
 #define SPOOL_BYTES_MAX (256u << 20)
 

@@ -253,9 +253,9 @@ void spool_prepare(spool_writer *writer) {
     pthread_mutex_lock(&writer->mutex);
     segment old = writer->old;
     writer->old = (segment){0};
-    /* Half full: an app that writes little never pays for a second segment. */
+    /* A quarter full: early enough for an app that floods; one that writes little never pays for a second segment. */
     bool count = writer->bytes > writer->bytes_max / 4 && now_ms() > writer->counted_ms + COUNT_MS;
-    bool due = writer->current.index && !writer->ready.index && writer->current.used > writer->current.size / 2 &&
+    bool due = writer->current.index && !writer->ready.index && writer->current.used > writer->current.size / 4 &&
                !check_room(writer, SPOOL_SEGMENT_BYTES, NULL);
     uint32_t index = writer->current.index + 1;
     writer->preparing = due;

@@ -66,7 +66,7 @@ class Spools(DaemonTest):
 
     def test_segments_of_a_living_publisher_are_given_back(self):
         self.start_daemon("--no-subscribers")
-        writer = self.start_writer("--stay", "--quiet", "--size", 20000, 500)
+        writer = self.start_writer("--stay", "--quiet", "--size", 20000, 2000)
         wait_for(lambda: self.accepted_by(writer)[1], "the writer to be done")
         publisher, _ = self.accepted_by(writer)
         self.flush()
@@ -74,7 +74,7 @@ class Spools(DaemonTest):
         wait_for(lambda: len(segments()) <= 3, "9 of 10 segments to be deleted")
 
     def test_a_damaged_segment_is_a_loss_that_names_the_file(self):
-        publisher, seqs = self.writer("--die", "--size", 20000, 200)
+        publisher, seqs = self.writer("--die", "--size", 20000, 800)
         segments = sorted((self.dir / "spool" / publisher).glob("*.seg"))
         self.assertGreater(len(segments), 3)
         with open(segments[1], "r+b") as segment:
@@ -88,7 +88,7 @@ class Spools(DaemonTest):
         (loss,) = self.sql("select * from loss")
         self.assertEqual((loss["first_seq"], loss["last_seq"], loss["count"]), (missing[0], missing[-1], len(missing)))
         self.assertTrue(pathlib.Path(loss["file"]).exists())
-        self.assertLess(len(missing), 60)
+        self.assertLess(len(missing), 240)
         wait_for(lambda: self.spools() == [], "the rest to be deleted")
 
     def test_foreign_files_in_the_spool_folder_are_left_alone(self):
