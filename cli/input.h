@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* An event has at most 64 MiB as msgpack; its JSON may be somewhat longer, and a prompt is shorter. */
-#define INPUT_BYTES_MAX ((size_t)96 << 20)
+#include "schema/event.h"
+
+/* As much as an event may have before it is cut to its own limit. */
+#define INPUT_BYTES_MAX ((size_t)STENO_DRAFT_BYTES_MAX)
 
 /* A line's buffer, used again and again. Start with {0}; free `text` in the end. */
 typedef struct input_line {

@@ -8,9 +8,10 @@
 #include "client/mask.h"
 #include "client/request.h"
 #include "client/usage.h"
+#include "schema/draft.h"
 #include "schema/json.h"
 
-/* Writes the fields of one event beyond the shared ones. `whole` false: without content, because with it the event was too large. */
+/* Writes the fields of one event beyond the shared ones. `whole` false: without content, which has too many values to be an event's. */
 typedef void (*fill_fn)(call *self, bool whole, const void *ctx);
 
 /* ---- what is shared ---- */
@@ -117,7 +118,7 @@ static steno_status encode(call *self, steno_event_kind kind, fill_fn fill, cons
     draft_fields(draft, self->common);
     steno_draft_double(draft, "time", identity_now());
     if (self->first_token_time > 0) steno_draft_double(draft, "completion_start_time", self->first_token_time);
-    if (!whole) steno_draft_bool(draft, "truncated", true);
+    if (!whole) steno_draft_bool(draft, "truncated", true); /* steno_draft_finish could not cut it to size */
     fill(self, whole, ctx);
     return steno_draft_finish(draft, body, size, NULL);
 }

@@ -19,6 +19,9 @@
 
 /* Records sent before the next segment is looked after again. */
 #define ROUND_RECORDS 256
+/* With more than this to send, the bus carries marks alone. */
+#define BEHIND_RECORDS 64
+#define MARK_TOPIC "steno.mark"
 /* ZeroMQ's first and longest pause between attempts to reach a daemon that is not there. */
 #define RECONNECT_MS 100
 #define RECONNECT_MS_MAX 2000
@@ -95,43 +98,62 @@ static unspooled *take_unspooled(sender *self, uint64_t before) {
 
 /* ---- the thread's side ---- */
 
+/* EVENTS.md, "The bus". A PUB socket never blocks and never refuses. */
+static void send_frames(sender *self, const char *topic, uint64_t seq, const void *body, size_t size) {
+    /* msgpack [1, publisher, seq]: array of 3, 1, bin 8 of 16 bytes, uint 64. */
+    uint8_t header[4 + SPOOL_PUBLISHER_BYTES + 9] = {0x93, 0x01, 0xC4, SPOOL_PUBLISHER_BYTES};
+    memcpy(header + 4, self->publisher, SPOOL_PUBLISHER_BYTES);
+    header[4 + SPOOL_PUBLISHER_BYTES] = 0xCF;
+    for (unsigned i = 0; i < 8; i++) header[5 + SPOOL_PUBLISHER_BYTES + i] = (uint8_t)(seq >> (56 - 8 * i));
+    zmq_send(self->socket, topic, strlen(topic), ZMQ_SNDMORE);
+    zmq_send(self->socket, header, sizeof header, ZMQ_SNDMORE);
+    zmq_send(self->socket, body, size, 0);
+}
+
 static void send_event(sender *self, uint64_t seq, const void *body, size_t size) {
     steno_event *event;
     if (steno_event_decode(body, size, &event, NULL)) return;
     char topic[STENO_TOPIC_BYTES];
     steno_event_topic(event, topic);
     steno_event_free(event);
-    /* msgpack [1, publisher, seq]: array of 3, 1, bin 8 of 16 bytes, uint 64. */
-    uint8_t header[4 + SPOOL_PUBLISHER_BYTES + 9] = {0x93, 0x01, 0xC4, SPOOL_PUBLISHER_BYTES};
-    memcpy(header + 4, self->publisher, SPOOL_PUBLISHER_BYTES);
-    header[4 + SPOOL_PUBLISHER_BYTES] = 0xCF;
-    for (unsigned i = 0; i < 8; i++) header[5 + SPOOL_PUBLISHER_BYTES + i] = (uint8_t)(seq >> (56 - 8 * i));
-    /* A PUB socket never blocks and never refuses. */
-    zmq_send(self->socket, topic, strlen(topic), ZMQ_SNDMORE);
-    zmq_send(self->socket, header, sizeof header, ZMQ_SNDMORE);
-    zmq_send(self->socket, body, size <= SENDER_BODY_BYTES_MAX ? size : 0, 0);
+    send_frames(self, topic, seq, body, size <= SENDER_BODY_BYTES_MAX ? size : 0);
 }
 
-static void send_unspooled_below(sender *self, uint64_t before) {
-    for (unspooled *entry; (entry = take_unspooled(self, before)); free(entry))
+/* Says "read my spool up to `mark`", if there is a mark. */
+static void send_mark(sender *self, uint64_t *mark) {
+    if (*mark) send_frames(self, MARK_TOPIC, *mark, "", 0);
+    *mark = 0;
+}
+
+/* Sends what is not in the spool; whatever comes before it there is marked first. */
+static void send_unspooled_below(sender *self, uint64_t before, uint64_t *mark) {
+    for (unspooled *entry; (entry = take_unspooled(self, before)); free(entry)) {
+        send_mark(self, mark);
         send_event(self, entry->seq, entry->body, entry->size);
+    }
 }
 
-/* Sends up to ROUND_RECORDS records. True if there may be more. */
+/* Deals with up to ROUND_RECORDS records. True if there may be more. An app that floods gets one mark a round: the daemon reads many
+ * records from a file faster than one by one from the bus, and the app's other threads keep the processor.
+ */
 static bool send_round(sender *self) {
-    for (unsigned count = 0; count < ROUND_RECORDS; count++) {
-        uint64_t last = spool_last_seq(self->writer);
+    const bool behind = spool_last_seq(self->writer) - self->sent > BEHIND_RECORDS;
+    uint64_t mark = 0;
+    bool more = true;
+    for (unsigned count = 0; count < ROUND_RECORDS && more; count++) {
+        const uint64_t last = spool_last_seq(self->writer);
         spool_record record;
-        if (spool_read(self->reader, &record, NULL)) {
-            /* What had been given out and is not in the spool never will be (or it can't be read: then the daemon will tell). */
-            send_unspooled_below(self, last + 1);
-            self->sent = last;
-            return false;
-        }
-        send_unspooled_below(self, record.seq);
-        send_event(self, record.seq, record.bytes, record.size);
+        more = !spool_read(self->reader, &record, NULL);
+        /* What had been given out and is not in the spool never will be (or it can't be read: then the daemon will tell). */
+        send_unspooled_below(self, more ? record.seq : last + 1, &mark);
+        self->sent = more ? record.seq : last;
+        if (more && behind)
+            mark = record.seq;
+        else if (more)
+            send_event(self, record.seq, record.bytes, record.size);
     }
-    return true;
+    send_mark(self, &mark);
+    return more;
 }
 
 static void wait_for_work(sender *self) {

@@ -11,6 +11,7 @@
 #include "daemon/clock.h"
 #include "daemon/spools.h"
 #include "schema/clean.h"
+#include "schema/draft.h"
 
 /* Identity, an empty delimiter from a REQ, the request. */
 #define FRAMES_MAX 3
@@ -114,9 +115,9 @@ static void send_reply(control *self, const envelope *to, const control_message 
     const void *body;
     size_t size;
     steno_error error;
-    if (steno_draft_finish(self->draft, &body, &size, &error)) {
+    if (draft_finish_whole(self->draft, CONTROL_BYTES_MAX, &body, &size, &error)) {
         control_reply_error(self->draft, request, "limit", error.message);
-        if (steno_draft_finish(self->draft, &body, &size, &error)) return;
+        if (draft_finish_whole(self->draft, CONTROL_BYTES_MAX, &body, &size, &error)) return;
     }
     outgoing *reply = malloc(sizeof *reply + size);
     if (!reply) return;

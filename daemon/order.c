@@ -7,6 +7,7 @@
 #include "daemon/clock.h"
 
 #define REASON_GAP "neither on the bus nor in the spool"
+#define REASON_REFUSED "the spool had no room, and the bus did not bring it"
 #define REASON_NO_SPOOL "missed on the bus, and the publisher has no spool"
 #define REASON_DAMAGED "damaged spool segment"
 #define REASON_MALFORMED "not a valid event"
@@ -127,6 +128,12 @@ bool order_spool_end(intake *self, publisher *from) {
         if (!batch_fits(&self->batch, from->held->size)) return false;
         /* Every frame was sent after its place in the spool was settled: what is not there now never will be. */
         give_up(self, from, from->held->size ? from->held->seq - 1 : from->held->seq, NULL);
+    }
+    if (from->refused >= from->next && from->refused - from->next <= ORDER_JUMP_MAX) {
+        if (!batch_fits(&self->batch, 0)) return false;
+        const uint64_t last = hole_end(from, from->refused + 1);
+        if (!last) return false;
+        give_up(self, from, last, REASON_REFUSED);
     }
     if (from->damaged_file && !from->alive) {
         /* Nobody will write on, so how much was lost stays unknown. */

@@ -17,7 +17,9 @@
 void order_frame(intake *self, publisher *from, uint64_t seq, const void *bytes, size_t size);
 /* A record from the spool, read in `from->record`. False: it has to wait, for room or for the bus (then from->retry_ms says until when). */
 bool order_record(intake *self, publisher *from);
-/* The spool has no more: takes what is held. False: the batch is full. */
+/* The spool has no more: takes what is held, and gives up what the spool had no room for
+ * (`from->refused`). False: the batch is full, or it has to wait for the bus.
+ */
 bool order_spool_end(intake *self, publisher *from);
 
 #endif

@@ -49,6 +49,7 @@ typedef struct publisher {
     bool ended;   /* everything is stored and its calls are closed */
     spool_reader *reader;
     spool_record record; /* read and not yet taken; seq 0: none */
+    uint64_t refused;    /* the spool had no room for what was published up to here, and ends before it; or 0 */
     bool reader_large;   /* its buffer has grown beyond the ordinary */
     char *damaged_file;  /* a damaged segment, put aside, whose extent is not known yet; owned */
     int64_t hole_since_ms, retry_ms, active_ms, asked_ms, released_ms;

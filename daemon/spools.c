@@ -72,6 +72,12 @@ static void at_damage(intake *self, publisher *entry, const steno_error *why) {
     entry->damaged_file = strdup(path);
 }
 
+static steno_status read_past_damage(intake *self, publisher *entry, steno_error *error) {
+    steno_status status;
+    while ((status = spool_read(entry->reader, &entry->record, error)) == STENO_CORRUPT) at_damage(self, entry, error);
+    return status;
+}
+
 /* Makes entry->record the next record. STENO_END: there is none now. */
 static steno_status next_record(intake *self, publisher *entry) {
     steno_error error;
@@ -86,10 +92,10 @@ static steno_status next_record(intake *self, publisher *entry) {
         }
         if (!status) self->readers++;
     }
-    while (!status && (status = spool_read(entry->reader, &entry->record, &error)) == STENO_CORRUPT) {
-        at_damage(self, entry, &error);
-        status = STENO_OK;
-    }
+    if (!status) status = read_past_damage(self, entry, &error);
+    entry->refused = status == STENO_END ? spool_reader_refused(entry->reader) : 0;
+    /* What was refused is known for certain only if nothing was appended before that was noted. */
+    if (entry->refused >= entry->next) status = read_past_damage(self, entry, &error);
     if (!status) {
         entry->reader_large |= entry->record.size > (256u << 10);
         return STENO_OK;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "schema/clean.h"
-#include "schema/event.h"
+#include "schema/draft.h"
+#include "schema/event_cut.h"
 #include "schema/json.h"
 #include "schema/utf8.h"
 #include "schema/value.h"
@@ -22,6 +23,7 @@ struct steno_draft {
     msgpack_packer packer;
     steno_status status; /* the first failure, kept until the draft is started again */
     unsigned depth;      /* containers open now, the map itself included */
+    size_t values;       /* that JSON brought */
     struct {
         size_t count_at; /* where its count field is */
         uint32_t count;
@@ -95,6 +97,7 @@ void steno_draft_start(steno_draft *draft) {
     msgpack_sbuffer_clear(&draft->buffer);
     draft->status = STENO_OK;
     draft->depth = 0;
+    draft->values = 0;
     open_container(draft, false);
 }
 
@@ -115,12 +118,16 @@ void steno_draft_double(steno_draft *draft, const char *name, double value) {
     if (begin_entry(draft, name)) packed(draft, msgpack_pack_double(&draft->packer, value));
 }
 
+/* Is there room for so many bytes more? */
+static bool fits(steno_draft *draft, size_t size) {
+    if (size <= STENO_DRAFT_BYTES_MAX && draft->buffer.size <= STENO_DRAFT_BYTES_MAX - size) return true;
+    fail(draft, STENO_LIMIT);
+    return false;
+}
+
 /* A string value; what is no UTF-8 in it becomes U+FFFD, because readers in other languages refuse the whole event otherwise. */
 static void pack_string(steno_draft *draft, const char *text, size_t size) {
-    if (size > STENO_EVENT_BYTES_MAX) {
-        fail(draft, STENO_LIMIT);
-        return;
-    }
+    if (!fits(draft, size)) return;
     if (utf8_valid_prefix(text, size) == size) {
         packed(draft, msgpack_pack_str_with_body(&draft->packer, text, size));
         return;
@@ -144,15 +151,13 @@ void steno_draft_string(steno_draft *draft, const char *name, const char *value)
 }
 
 void steno_draft_bytes(steno_draft *draft, const char *name, const void *value, size_t size) {
-    if (!begin_entry(draft, name)) return;
-    if (size > STENO_EVENT_BYTES_MAX)
-        fail(draft, STENO_LIMIT);
-    else
+    if (begin_entry(draft, name) && fits(draft, size))
         packed(draft, msgpack_pack_bin_with_body(&draft->packer, value, size));
 }
 
 void steno_draft_raw(steno_draft *draft, const char *name, const void *msgpack, size_t size) {
-    if (begin_entry(draft, name)) packed(draft, msgpack_sbuffer_write(&draft->buffer, msgpack, size));
+    if (begin_entry(draft, name) && fits(draft, size))
+        packed(draft, msgpack_sbuffer_write(&draft->buffer, msgpack, size));
 }
 
 void steno_draft_value(steno_draft *draft, const char *name, const steno_value *value) {
@@ -184,7 +189,7 @@ void draft_fields(steno_draft *into, const steno_draft *from) {
     into->open[into->depth - 1].count += from->open[0].count;
     if (into->open[into->depth - 1].count > DRAFT_ENTRIES_MAX)
         fail(into, STENO_LIMIT);
-    else
+    else if (fits(into, from->buffer.size))
         packed(into, msgpack_sbuffer_write(&into->buffer, from->buffer.data + head, from->buffer.size - head));
 }
 
@@ -193,6 +198,7 @@ void draft_fields(steno_draft *into, const steno_draft *from) {
 /* `level` is the depth that a container written here has, the event's own map being 1. */
 static void pack_json(steno_draft *draft, const json_t *json, unsigned level) {
     if (draft->status) return;
+    if (++draft->values > STENO_EVENT_VALUES_MAX) fail(draft, STENO_LIMIT);
     bool container = json_is_object(json) || json_is_array(json);
     if (container && level > STENO_EVENT_DEPTH_MAX) {
         cleanup_free char *text = json_dumps(json, JSON_FLAGS_OUT);
@@ -243,20 +249,39 @@ void steno_draft_json(steno_draft *draft, const char *name, const char *json, si
     json_decref(parsed);
 }
 
+/* Closes the map. The first failure is told here. */
+static steno_status finish(steno_draft *draft, steno_error *error) {
+    switch (draft->status) {
+    case STENO_OK: break;
+    case STENO_INVALID: return steno_fail(error, STENO_INVALID, "a field's value is not JSON");
+    case STENO_LIMIT: return steno_fail(error, STENO_LIMIT, "the event has too many fields or values, or is too long");
+    default: return steno_fail(error, draft->status, "no memory to write an event");
+    }
+    assert(draft->depth <= 1);
+    if (draft->depth == 1) close_container(draft);
+    return STENO_OK;
+}
+
 steno_status steno_draft_finish(steno_draft *draft, const void **body, size_t *size, steno_error *err) {
     *body = NULL;
     *size = 0;
-    switch (draft->status) {
-    case STENO_OK: break;
-    case STENO_INVALID: return steno_fail(err, STENO_INVALID, "a field's value is not JSON");
-    case STENO_LIMIT: return steno_fail(err, STENO_LIMIT, "the event has too many fields or too long a field");
-    default: return steno_fail(err, draft->status, "no memory to write an event");
-    }
-    if (draft->buffer.size > STENO_EVENT_BYTES_MAX)
-        return steno_fail(err, STENO_LIMIT, "the event has %zu bytes, more than the limit of %u", draft->buffer.size,
-                          STENO_EVENT_BYTES_MAX);
-    assert(draft->depth <= 1);
-    if (draft->depth == 1) close_container(draft);
+    steno_status status = finish(draft, err);
+    if (!status && draft->buffer.size > STENO_EVENT_BYTES_MAX) status = event_cut(&draft->buffer, err);
+    if (status) return status;
+    *body = draft->buffer.data;
+    *size = draft->buffer.size;
+    return STENO_OK;
+}
+
+steno_status draft_finish_whole(steno_draft *draft, size_t size_max, const void **body, size_t *size,
+                                steno_error *error) {
+    *body = NULL;
+    *size = 0;
+    steno_status status = finish(draft, error);
+    if (!status && draft->buffer.size > size_max)
+        status = steno_fail(error, STENO_LIMIT, "it would have %zu bytes, more than the limit of %zu",
+                            draft->buffer.size, size_max);
+    if (status) return status;
     *body = draft->buffer.data;
     *size = draft->buffer.size;
     return STENO_OK;

@@ -24,8 +24,10 @@ extern "C" {
  * largest batch of embeddings that fits into an event has 7 million numbers.
  */
 #define STENO_EVENT_VALUES_MAX (8u << 20)
-/* Largest encoded event. */
+/* Largest encoded event. One that would be larger is cut: its long texts are shortened, and field `truncated` names them. */
 #define STENO_EVENT_BYTES_MAX (64u << 20)
+/* Largest event, or JSON of one, that is taken to be cut; beyond it memory is worth more. */
+#define STENO_DRAFT_BYTES_MAX (256u << 20)
 /* Longest topic, with its final NUL. */
 #define STENO_TOPIC_BYTES 256
 
@@ -161,7 +163,10 @@ STENO_API void steno_draft_map_end(steno_draft *draft);
 /* A nested array; inside it every `name` is NULL. */
 STENO_API void steno_draft_array_begin(steno_draft *draft, const char *name);
 STENO_API void steno_draft_array_end(steno_draft *draft);
-/* The encoded map: *body is borrowed, valid until the draft is next changed or freed. */
+/* The encoded map: *body is borrowed, valid until the draft is next changed or freed. Above STENO_EVENT_BYTES_MAX its long texts are
+ * cut, and `truncated` is added: a map from the name of each field that was cut to its true encoded size in bytes. Errors: STENO_LIMIT
+ * (it can't be cut to size, or is above STENO_DRAFT_BYTES_MAX), STENO_INVALID (JSON that is none), STENO_NO_MEMORY.
+ */
 STENO_API steno_status steno_draft_finish(steno_draft *draft, const void **body, size_t *size, steno_error *err);
 
 #ifdef __cplusplus

@@ -10,8 +10,8 @@
 #include "schema/value.h"
 
 json_t *json_parse(const char *text, size_t size, steno_error *error) {
-    if (size > STENO_EVENT_BYTES_MAX) {
-        steno_fail(error, STENO_LIMIT, "JSON of %zu bytes, more than the limit of %u", size, STENO_EVENT_BYTES_MAX);
+    if (size > STENO_DRAFT_BYTES_MAX) {
+        steno_fail(error, STENO_LIMIT, "JSON of %zu bytes, more than the limit of %u", size, STENO_DRAFT_BYTES_MAX);
         return NULL;
     }
     json_error_t detail;

@@ -13,13 +13,11 @@
 
 /* A JSON value as a draft field. What lies deeper than STENO_EVENT_DEPTH_MAX becomes a string of JSON text. */
 void draft_json(steno_draft *draft, const char *name, const json_t *json);
-/* Adds all fields of `from`, which has no container open, to `into`: what many events share is encoded once. */
-void draft_fields(steno_draft *into, const steno_draft *from);
 /* A value as JSON, a new reference; NULL when memory is short. Bytes become base64, NaN and infinities null,
  * invalid UTF-8 U+FFFD, keys that are no strings their JSON text.
  */
 json_t *value_to_json(const steno_value *value);
-/* Parses JSON text from outside, at most 64 MiB. NULL with `error` (STENO_CORRUPT, line and column) if it is none. */
+/* Parses JSON text from outside, at most STENO_DRAFT_BYTES_MAX. NULL with `error` (STENO_CORRUPT, line and column) if it is none. */
 json_t *json_parse(const char *text, size_t size, steno_error *error);
 
 #endif

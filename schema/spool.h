@@ -68,6 +68,10 @@ void spool_reader_close(spool_reader *reader);
  */
 steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *error);
 
+/* At STENO_END: the highest sequence number that was given out to an event for which there was no room, 0 if there was room for all
+ * that were given out since the last record.
+ */
+uint64_t spool_reader_refused(const spool_reader *reader);
 /* After STENO_CORRUPT: moves the damaged file to `spool_folder/damaged/`, its new name to `path` (PATH_MAX bytes). */
 steno_status spool_reader_set_aside(spool_reader *reader, char *path, steno_error *error);
 

@@ -211,6 +211,13 @@ steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *er
     }
 }
 
+uint64_t spool_reader_refused(const spool_reader *reader) {
+    uint64_t seq = 0;
+    if (reader->fd < 0 || pread(reader->fd, &seq, sizeof seq, offsetof(spool_header, refused_seq)) != sizeof seq)
+        return 0;
+    return seq > reader->last_seq ? seq : 0;
+}
+
 steno_status spool_reader_set_aside(spool_reader *reader, char *path, steno_error *error) {
     char from[SPOOL_PATH_BYTES], folder[SPOOL_PATH_BYTES], publisher[SPOOL_PUBLISHER_TEXT_BYTES];
     snprintf(folder, sizeof folder, "%s/" SPOOL_DAMAGED_NAME, reader->spool_folder);

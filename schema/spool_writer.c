@@ -221,6 +221,13 @@ static void write_record(segment *into, const void *bytes, size_t size, uint64_t
     into->used += sizeof *record + SPOOL_ALIGN(size);
 }
 
+/* So that the reader learns of what was refused even if nothing follows it. With the mutex held. */
+static void note_refused(segment *in, uint64_t seq) {
+    if (!in->index) return; /* a disk that was full from the start has no place for this either */
+    spool_header *head = (spool_header *)(void *)in->bytes;
+    __atomic_store_n(&head->refused_seq, seq, __ATOMIC_RELEASE);
+}
+
 steno_status spool_append(spool_writer *writer, const void *bytes, size_t size, uint64_t *seq, steno_error *error) {
     assert(size > 0);
     steno_status status = STENO_OK;
@@ -233,7 +240,10 @@ steno_status spool_append(spool_writer *writer, const void *bytes, size_t size, 
     else if (!writer->current.index ||
              writer->current.size - writer->current.used < needed + sizeof(spool_record_header))
         status = roll(writer, needed + sizeof(spool_record_header), error);
-    if (!status) write_record(&writer->current, bytes, size, *seq);
+    if (!status)
+        write_record(&writer->current, bytes, size, *seq);
+    else
+        note_refused(&writer->current, *seq);
     atomic_store_explicit(&writer->last_seq, *seq, memory_order_release);
     pthread_mutex_unlock(&writer->mutex);
     return status;

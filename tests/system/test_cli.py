@@ -8,6 +8,8 @@ import signal
 import subprocess
 import unittest
 
+import msgpack
+
 import harness
 from harness import BIN, wait_for
 
@@ -107,6 +109,19 @@ class Cli(harness.SystemTest):
             self.assertIn(f"line {line}:", result.stderr)
         self.stored()
         self.assertEqual([row["call_id"] for row in self.sql("SELECT call_id FROM call ORDER BY id")], ["a", "b"])
+
+    def test_emit_cuts_an_event_that_is_too_large(self):
+        self.start_daemon()
+        text = "x" * (70 << 20)
+        line = json.dumps({"event": "success", "call_id": "large", "messages": [{"role": "user", "content": text}]})
+        result = self.steno("emit", "--print", input=line + "\n")
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+        self.stored()
+        (row,) = self.sql("SELECT body FROM event")
+        event = msgpack.unpackb(row["body"])
+        self.assertGreaterEqual(event["truncated"]["messages"], len(text))
+        self.assertTrue(text.startswith(event["messages"][0]["content"]))
+        self.assertEqual(self.sql("SELECT status FROM call"), [{"status": "success"}])
 
     def spool_bytes(self):
         return sum(file.stat().st_size for file in self.dir.glob("spool/*/*.seg"))

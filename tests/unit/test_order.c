@@ -171,6 +171,24 @@ static void a_mark_that_the_spool_does_not_have_is_a_loss(void **state) {
     expect_losses("2-2");
 }
 
+static void what_the_spool_refused_at_its_end_is_a_loss_unless_the_bus_brings_it(void **state) {
+    (void)state;
+    assert_true(record(1));
+    from->refused = 4;
+    assert_false(order_spool_end(&in, from)); /* the bus may be about to */
+    assert_true(from->retry_ms > 0);
+    frame(3);
+    assert_false(order_spool_end(&in, from));
+    expect_taken("1 3");
+    expect_losses("2-2");
+    from->hole_since_ms -= ORDER_HOLE_MS;
+    spool_end();
+    expect_losses("2-2 4-4");
+    assert_int_equal(from->next, 5);
+    spool_end();
+    expect_losses("2-2 4-4");
+}
+
 static void a_malformed_frame_is_looked_up_in_the_spool(void **state) {
     (void)state;
     order_frame(&in, from, 1, "\xC1", 1);
@@ -234,6 +252,7 @@ int main(void) {
         TEST(what_is_nowhere_is_a_loss),
         TEST(a_hole_waits_for_the_bus_for_a_while),
         TEST(a_mark_that_the_spool_does_not_have_is_a_loss),
+        TEST(what_the_spool_refused_at_its_end_is_a_loss_unless_the_bus_brings_it),
         TEST(a_malformed_frame_is_looked_up_in_the_spool),
         TEST(without_a_spool_a_publisher_begins_where_it_is_first_heard),
         TEST(absurd_jumps_are_dropped),

@@ -189,6 +189,29 @@ static void a_large_event_rings_the_bell_only(void **state) {
     bus_close(&in);
 }
 
+static void an_app_that_floods_sends_marks(void **state) {
+    (void)state;
+    bus in = bus_bind();
+    publisher *self = open_publisher();
+    uint64_t seq = connect_to(&in, self);
+    steno_receipt receipt;
+    for (int i = 0; i < 20000; i++) assert_int_equal(publish(self, 1000, &receipt), STENO_OK);
+    unsigned count = 0, marks = 0;
+    while (seq < receipt.seq) {
+        frames got;
+        receive(&in, &got);
+        assert_true(got.seq > seq);
+        seq = got.seq;
+        count++;
+        marks += got.body_size == 0;
+    }
+    assert_int_equal(seq, receipt.seq); /* the last is an event or a mark, and reaches to the end */
+    assert_true(marks > 0);
+    assert_in_range(count, 1, 10000);
+    publisher_close(self);
+    bus_close(&in);
+}
+
 static void an_event_that_the_disk_has_no_room_for_goes_by_the_bus(void **state) {
     (void)state;
     bus in = bus_bind();
@@ -290,6 +313,7 @@ int main(void) {
         TEST(events_reach_the_bus_in_order_with_their_sequence),
         TEST(without_a_daemon_everything_is_in_the_spool),
         TEST(a_large_event_rings_the_bell_only),
+        TEST(an_app_that_floods_sends_marks),
         TEST(an_event_that_the_disk_has_no_room_for_goes_by_the_bus),
         TEST(a_forked_child_is_a_publisher_of_its_own),
         TEST(threads_share_a_publisher),

@@ -158,6 +158,13 @@ static void at_its_limit_the_spool_refuses_and_goes_on_when_there_is_room(void *
     assert_non_null(strstr(error.message, "stenod"));
     assert_in_range(seq, 3 * (SPOOL_SEGMENT_BYTES / 4200), 3 * (SPOOL_SEGMENT_BYTES / 4096) + 1);
     uint64_t refused = seq;
+    /* Who reads on learns of it, though nothing follows. */
+    spool_reader *reader = reader_open(1);
+    spool_record record;
+    for (uint64_t i = 1; i < refused; i++) assert_int_equal(spool_read(reader, &record, NULL), STENO_OK);
+    assert_int_equal(spool_read(reader, &record, NULL), STENO_END);
+    assert_int_equal(spool_reader_refused(reader), refused);
+    spool_reader_close(reader);
     /* The daemon takes over all but the segment that is being written. In a process of its own: it asks for the lock. */
     pid_t daemon = fork();
     if (daemon == 0) {
@@ -173,10 +180,11 @@ static void at_its_limit_the_spool_refuses_and_goes_on_when_there_is_room(void *
         spool_prepare(writer);
     }
     assert_int_equal(status, STENO_OK);
-    spool_reader *reader = reader_open(refused);
-    spool_record record;
+    reader = reader_open(refused);
     assert_int_equal(spool_read(reader, &record, NULL), STENO_OK);
     assert_int_equal(record.seq, seq); /* the refused ones are a gap */
+    assert_int_equal(spool_read(reader, &record, NULL), STENO_END);
+    assert_int_equal(spool_reader_refused(reader), 0);
     spool_reader_close(reader);
     spool_writer_close(writer);
 }
