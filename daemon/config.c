@@ -3,10 +3,12 @@
  */
 #include "daemon/config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wordexp.h>
 
@@ -21,7 +23,7 @@ typedef struct parse {
     int line;
     bool failed;
     int failed_line;
-    bool durability_seen;
+    unsigned seen; /* keys of [stenod], a bit each */
     config *out;
     steno_error *error;
 } parse;
@@ -105,19 +107,41 @@ static int set_command(parse *self, config_subscriber *subscriber, const char *v
     return 1;
 }
 
+static int set_durability(parse *self, const char *value) {
+    self->out->durability_full = !strcmp(value, "full");
+    if (self->out->durability_full || !strcmp(value, "normal")) return 1;
+    return refuse(self, self->line, "durability is normal or full, not \"%s\"", value);
+}
+
+static int set_number(parse *self, const char *name, const char *value, uint32_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(value, &end, 10);
+    if (!isdigit((unsigned char)*value) || *end || errno || number > CONFIG_NUMBER_MAX)
+        return refuse(self, self->line, "%s is a whole number, 0 (no limit) to %d, not \"%s\"", name, CONFIG_NUMBER_MAX,
+                      value);
+    *out = (uint32_t)number;
+    return 1;
+}
+
+static int take_main_key(parse *self, const char *name, const char *value) {
+    static const char *const keys[] = {"durability", "journal_days", "journal_mb"};
+    const unsigned count = sizeof keys / sizeof *keys;
+    unsigned key = 0;
+    while (key < count && strcmp(name, keys[key])) key++;
+    if (key == count)
+        return refuse(self, self->line,
+                      "there is no key `%s` in [stenod]; known are durability, journal_days, journal_mb", name);
+    if (self->seen & 1u << key) return refuse(self, self->line, "`%s` is given twice", name);
+    self->seen |= 1u << key;
+    if (key == 0) return set_durability(self, value);
+    return set_number(self, name, value, key == 1 ? &self->out->journal_days : &self->out->journal_mb);
+}
+
 static int take_key(void *ctx, const char *section, const char *name, const char *value) {
     parse *self = ctx;
     if (!*section) return refuse(self, self->line, "`%s` stands before any [section]", name);
-    if (!strcmp(section, SECTION_MAIN)) {
-        if (strcmp(name, "durability"))
-            return refuse(self, self->line, "there is no key `%s` in [stenod]; known is durability", name);
-        if (self->durability_seen) return refuse(self, self->line, "`durability` is given twice");
-        self->durability_seen = true;
-        self->out->durability_full = !strcmp(value, "full");
-        if (!self->out->durability_full && strcmp(value, "normal"))
-            return refuse(self, self->line, "durability is normal or full, not \"%s\"", value);
-        return 1;
-    }
+    if (!strcmp(section, SECTION_MAIN)) return take_main_key(self, name, value);
     if (self->failed) return 0; /* a refused section has no entry */
     if (strcmp(name, "command"))
         return refuse(self, self->line, "there is no key `%s` in [%s]; known is command", name, section);
@@ -125,7 +149,7 @@ static int take_key(void *ctx, const char *section, const char *name, const char
 }
 
 steno_status config_read(const char *path, bool required, config *out, steno_error *error) {
-    *out = (config){0};
+    *out = (config){.journal_days = CONFIG_JOURNAL_DAYS, .journal_mb = CONFIG_JOURNAL_MB};
     cleanup(clean_file) FILE *file = fopen(path, "re");
     if (!file && (errno != ENOENT || required))
         return steno_fail(error, STENO_SYSTEM, "cannot read the configuration %s: %s", path, strerror(errno));

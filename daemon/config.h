@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "schema/control.h"
 #include "schema/error.h"
@@ -13,6 +14,10 @@
 /* Longest command line of a subscriber; inih's own limit for a line is lower still. */
 #define CONFIG_COMMAND_BYTES 1024
 
+#define CONFIG_JOURNAL_DAYS 7
+#define CONFIG_JOURNAL_MB 2048
+#define CONFIG_NUMBER_MAX 100000000
+
 typedef struct config_subscriber {
     char name[CONTROL_NAME_BYTES];
     char command[CONFIG_COMMAND_BYTES];
@@ -21,7 +26,9 @@ typedef struct config_subscriber {
 
 /* A plain value: no ownership. */
 typedef struct config {
-    bool durability_full; /* each commit reaches the disk before it counts */
+    bool durability_full;  /* each commit reaches the disk before it counts */
+    uint32_t journal_days; /* how long events stay in the journal; 0: for ever */
+    uint32_t journal_mb;   /* how much of them, in MiB; 0: without limit */
     config_subscriber subscribers[CONFIG_SUBSCRIBERS_MAX];
     size_t subscriber_count;
 } config;

@@ -17,6 +17,7 @@
 #include "daemon/fanout.h"
 #include "daemon/ingress.h"
 #include "daemon/intake.h"
+#include "daemon/retention.h"
 #include "daemon/spools.h"
 #include "daemon/supervisor.h"
 #include "schema/clean.h"
@@ -43,6 +44,7 @@ typedef struct daemon_loop {
     store *store;
     supervisor *children; /* NULL: none wanted */
     intake *intake;
+    retention retention;
     int signal_fd;
     double started;
 
@@ -143,6 +145,8 @@ static void answer(daemon_loop *self) {
     if (heartbeat < due) due = heartbeat;
     int64_t children = self->children ? supervisor_run(self->children) : INT64_MAX;
     if (children < due) due = children;
+    int64_t trim = failing(self) ? INT64_MAX : retention_run(&self->retention, self->store);
+    if (trim < due) due = trim;
     int64_t look = failing(self) ? self->retry_ms : self->intake->look_ms;
     self->due_ms = look < due ? look : due;
 }
@@ -228,6 +232,8 @@ static void close_all(daemon_loop *self) {
 
 steno_status loop_run(const place *where, const config *settings, bool subscribers, steno_error *error) {
     daemon_loop self = {.where = where, .signal_fd = -1, .started = identity_now()};
+    self.retention.age_max = settings->journal_days * 86400.0;
+    self.retention.bytes_max = (int64_t)settings->journal_mb << 20;
     steno_status status = open_all(&self, settings, subscribers, error);
     if (!status) {
         logline("stenod " STENO_BUILD_VERSION ", pid %d, at work in %s", (int)getpid(), where->state);

@@ -19,8 +19,8 @@ static steno_status prepare_all(store *self, steno_error *error) {
         {&self->begin, "BEGIN IMMEDIATE"},
         {&self->commit, "COMMIT"},
         {&self->rollback, "ROLLBACK"},
-        {&self->insert_event, "INSERT INTO event (offset, publisher, seq, time, event, call_id, topic, body)"
-                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+        {&self->insert_event, "INSERT INTO event (offset, publisher, seq, time, event, call_id, topic, body, stored)"
+                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
         {&self->insert_publisher, "INSERT INTO publisher (uuid, app, host, pid, version, next, first_seen, last_seen)"
                                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
         {&self->update_publisher,
@@ -33,6 +33,9 @@ static steno_status prepare_all(store *self, steno_error *error) {
                                 " (SELECT coalesce(sum(count), 0) FROM loss WHERE loss.publisher = publisher.id), ended"
                                 " FROM publisher WHERE uuid = ?1"},
         {&self->read, "SELECT offset, topic, body FROM event WHERE offset > ?1 ORDER BY offset LIMIT ?2"},
+        {&self->set_journal, "UPDATE journal SET bytes = ?1"},
+        {&self->oldest, "SELECT offset, stored, length(body) FROM event ORDER BY offset LIMIT ?1"},
+        {&self->delete_events, "DELETE FROM event WHERE offset <= ?1"},
         {&self->first, "SELECT coalesce(min(offset), 0) FROM event"},
         {&self->get_cursor, "SELECT offset FROM subscriber WHERE name = ?1"},
         {&self->set_cursor, "INSERT INTO subscriber (name, offset, updated) VALUES (?1, ?2, ?3)"
@@ -54,13 +57,15 @@ static steno_status load_totals(store *self, steno_error *error) {
     sqlite3_stmt *statement = NULL;
     steno_status status = database_prepare(
         self->database,
-        "SELECT (SELECT coalesce(max(offset), 0) FROM event), (SELECT coalesce(sum(count), 0) FROM loss)", &statement,
-        error);
+        "SELECT (SELECT coalesce(max(offset), 0) FROM event), (SELECT coalesce(sum(count), 0) FROM loss),"
+        " (SELECT bytes FROM journal)",
+        &statement, error);
     if (status) return status;
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
         self->last_offset = (uint64_t)sqlite3_column_int64(statement, 0);
         self->losses = (uint64_t)sqlite3_column_int64(statement, 1);
+        self->journal_bytes = sqlite3_column_int64(statement, 2);
     } else {
         status = database_fail(self->database, code, "be read", error);
     }
@@ -148,6 +153,7 @@ static int write_event(store *self, batch_event *entry, double now) {
     if (call_id) sqlite3_bind_text64(statement, 6, call_id, call_id_size, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_text(statement, 7, entry->topic, -1, SQLITE_STATIC);
     sqlite3_bind_blob64(statement, 8, entry->body->bytes, entry->body->size, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 9, now);
     int code = run(statement);
     return code ? code : call_row_apply(self->calls, event, entry->from ? entry->from->id : 0, now);
 }
@@ -166,6 +172,16 @@ static int write_loss(store *self, const batch_loss *loss, double now) {
     return run(statement);
 }
 
+static int write_journal_bytes(store *self, int64_t bytes) {
+    cleanup_reset sqlite3_stmt *statement = self->set_journal;
+    sqlite3_bind_int64(statement, 1, bytes);
+    return run(statement);
+}
+
+static int64_t bytes_with(const store *self, const batch *events) {
+    return self->journal_bytes + (int64_t)(events->bytes + events->count * STORE_EVENT_BYTES);
+}
+
 static int write_rows(store *self, batch *events) {
     double now = identity_now();
     int code = SQLITE_OK;
@@ -177,6 +193,7 @@ static int write_rows(store *self, batch *events) {
         code = write_event(self, &events->events[i], now);
     }
     for (size_t i = 0; i < events->loss_count && !code; i++) code = write_loss(self, &events->losses[i], now);
+    if (!code && events->count) code = write_journal_bytes(self, bytes_with(self, events));
     return code;
 }
 
@@ -200,6 +217,7 @@ steno_status store_write(store *self, batch *events, steno_error *error) {
         }
         return status;
     }
+    self->journal_bytes = bytes_with(self, events);
     self->last_offset += events->count;
     for (size_t i = 0; i < events->loss_count; i++) {
         self->losses += loss_count(&events->losses[i]);
@@ -212,7 +230,58 @@ steno_status store_write(store *self, batch *events, steno_error *error) {
     return STENO_OK;
 }
 
+/* ---- deleting ---- */
+
+/* How far the journal is to be deleted: *through is the last offset that goes, 0 for none. */
+static int choose_oldest(store *self, double stored_before, int64_t bytes_max, uint64_t *through, unsigned *count,
+                         int64_t *bytes) {
+    cleanup_reset sqlite3_stmt *statement = self->oldest;
+    int code;
+    *through = 0;
+    *count = 0;
+    *bytes = 0;
+    sqlite3_bind_int64(statement, 1, STORE_TRIM_EVENTS_MAX);
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW && *bytes < STORE_TRIM_BYTES_MAX) {
+        uint64_t offset = (uint64_t)sqlite3_column_int64(statement, 0);
+        bool old = sqlite3_column_double(statement, 1) < stored_before;
+        if (offset == self->last_offset || (!old && self->journal_bytes - *bytes <= bytes_max)) break;
+        *through = offset;
+        *bytes += sqlite3_column_int64(statement, 2) + STORE_EVENT_BYTES;
+        ++*count;
+    }
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int delete_through(store *self, uint64_t offset) {
+    cleanup_reset sqlite3_stmt *statement = self->delete_events;
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)offset);
+    return run(statement);
+}
+
+steno_status store_trim(store *self, double stored_before, int64_t bytes_max, unsigned *deleted, steno_error *error) {
+    uint64_t through;
+    int64_t bytes;
+    unsigned count;
+    *deleted = 0;
+    int code = choose_oldest(self, stored_before, bytes_max, &through, &count, &bytes);
+    if (!code && count == 0) return STENO_OK;
+    if (!code) code = run(self->begin);
+    if (!code) code = delete_through(self, through);
+    if (!code) code = write_journal_bytes(self, self->journal_bytes - bytes);
+    if (!code) code = run(self->commit);
+    if (code) {
+        steno_status status = database_fail(self->database, code, "delete old events", error);
+        if (!sqlite3_get_autocommit(self->database)) run(self->rollback);
+        return status;
+    }
+    self->journal_bytes -= bytes;
+    *deleted = count;
+    return STENO_OK;
+}
+
 /* ---- what is known without asking SQL ---- */
+
+int64_t store_journal_bytes(const store *self) { return self->journal_bytes; }
 
 uint64_t store_last_offset(const store *self) { return self->last_offset; }
 uint64_t store_losses(const store *self) { return self->losses; }

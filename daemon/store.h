@@ -16,6 +16,12 @@
 #define STORE_CHECKPOINT_PAGES 1000
 #define STORE_WAL_BYTES_MAX (16u << 20)
 
+/* What an event takes in the journal beside its body, for the journal's limit. */
+#define STORE_EVENT_BYTES 128
+/* What one trim may delete: a few milliseconds' work. At least one event, however large. */
+#define STORE_TRIM_EVENTS_MAX 512
+#define STORE_TRIM_BYTES_MAX (4 << 20)
+
 typedef struct store store;
 
 /* Opens or makes the log and brings its schema up to date. STENO_INVALID: it is of a newer version; STENO_SYSTEM: SQLite refuses. */
@@ -38,6 +44,12 @@ uint64_t store_losses(const store *self);
 int64_t store_pending_calls(store *self);
 /* Bytes on disk, the write-ahead log included. */
 int64_t store_bytes(const store *self);
+/* What the journal takes: bodies, and STORE_EVENT_BYTES each. */
+int64_t store_journal_bytes(const store *self);
+/* Deletes the journal's oldest events that were stored before a time (Unix seconds), or are too many for `bytes_max`; a bounded number
+ * at a time, and never the last one. *deleted 0: there is nothing to delete.
+ */
+steno_status store_trim(store *self, double stored_before, int64_t bytes_max, unsigned *deleted, steno_error *error);
 /* Copies back what can be without waiting for anyone. */
 void store_checkpoint(store *self);
 

@@ -13,10 +13,12 @@ struct store {
     char *path;
     call_row *calls;
     sqlite3_stmt *begin, *commit, *rollback;
-    sqlite3_stmt *insert_event, *insert_publisher, *update_publisher, *insert_loss;
-    sqlite3_stmt *load_publisher, *read, *first, *get_cursor, *set_cursor, *each_cursor, *count_pending, *each_pending;
+    sqlite3_stmt *insert_event, *insert_publisher, *update_publisher, *insert_loss, *set_journal;
+    sqlite3_stmt *load_publisher, *read, *first, *oldest, *delete_events, *get_cursor, *set_cursor, *each_cursor,
+        *count_pending, *each_pending;
     uint64_t last_offset;
     uint64_t losses;
+    int64_t journal_bytes;
 };
 
 static inline __attribute__((unused)) void clean_statement(sqlite3_stmt **statement) {

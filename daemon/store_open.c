@@ -8,12 +8,12 @@
 #include "daemon/store_database.h"
 
 /* Of schema/log.sql. */
-#define LOG_VERSION 1
+#define LOG_VERSION 2
 
-extern const char log_sql[];
+extern const char log_sql[], migration_002[];
 
 /* What leads from version N to the next: entry 0 makes the newest version out of an empty file. */
-static const char *const migrations[LOG_VERSION] = {log_sql};
+static const char *const migrations[LOG_VERSION] = {log_sql, migration_002};
 
 steno_status database_fail(sqlite3 *database, int code, const char *what, steno_error *error) {
     int primary = code & 0xFF;

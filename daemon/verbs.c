@@ -149,6 +149,7 @@ static const char *status(const verb_view *view, const control_message *request,
     steno_draft_int(reply, "malformed", (int64_t)view->intake->malformed);
     steno_draft_int(reply, "losses", (int64_t)store_losses(view->store));
     steno_draft_int(reply, "log_bytes", store_bytes(view->store));
+    steno_draft_int(reply, "journal_bytes", store_journal_bytes(view->store));
     steno_draft_string(reply, "problem", view->problem);
     list_publishers(view, reply);
     list_children(view, reply);

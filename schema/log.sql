@@ -21,12 +21,19 @@ CREATE TABLE event (
     publisher INTEGER REFERENCES publisher (id), -- NULL: a foreign publisher without sequence numbers
     seq       INTEGER,
     time      REAL NOT NULL,                -- field `time`, else when it was stored
+    stored    REAL NOT NULL,                -- by the daemon's clock
     event     TEXT NOT NULL,
     call_id   TEXT,
     topic     TEXT NOT NULL,
     body      BLOB NOT NULL                 -- msgpack, schema/EVENTS.md
 );
 CREATE INDEX event_call ON event (call_id) WHERE call_id IS NOT NULL;
+
+-- One row: what the journal takes, with 128 bytes an event beside its body.
+CREATE TABLE journal (
+    bytes INTEGER NOT NULL
+);
+INSERT INTO journal VALUES (0);
 
 -- One row a call, kept as long as the user likes. Narrow, so that reports scan little: the long texts are in `content`.
 CREATE TABLE call (
@@ -139,4 +146,4 @@ SELECT call.call_id,
   LEFT JOIN content ON content.call = call.id
   LEFT JOIN cost ON cost.call_id = call.call_id;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -38,11 +38,13 @@ static void everything_is_read(void **state) {
     (void)state;
     config out;
     steno_error error;
-    const char *text = "# a comment\n[stenod]\ndurability = full  ; and another\n\n"
+    const char *text = "# a comment\n[stenod]\ndurability = full  ; and another\njournal_days = 30\njournal_mb = 0\n\n"
                        "[subscriber cost]\ncommand = steno-cost\n"
                        "[subscriber mail]\ncommand = steno-exec failure. -- \"/opt/mail me\"\n";
     if (read_text(text, &out, &error)) fail_msg("%s", error.message);
     assert_true(out.durability_full);
+    assert_int_equal(out.journal_days, 30);
+    assert_int_equal(out.journal_mb, 0);
     assert_int_equal(out.subscriber_count, 2);
     assert_string_equal(out.subscribers[0].name, "cost");
     assert_string_equal(out.subscribers[1].command, "steno-exec failure. -- \"/opt/mail me\"");
@@ -54,6 +56,8 @@ static void no_file_and_no_subscriber_mean_defaults(void **state) {
     steno_error error;
     assert_int_equal(config_read("/nonexistent/stenod.ini", false, &out, &error), STENO_OK);
     assert_false(out.durability_full);
+    assert_int_equal(out.journal_days, 7);
+    assert_int_equal(out.journal_mb, 2048);
     assert_int_equal(out.subscriber_count, 1);
     assert_string_equal(out.subscribers[0].command, "steno-cost");
     assert_int_equal(config_read("/nonexistent/stenod.ini", true, &out, &error), STENO_SYSTEM);

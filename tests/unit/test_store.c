@@ -200,16 +200,93 @@ static void usage_that_is_absent_or_no_number_is_null(void **state) {
     assert_int_equal(ask("SELECT count(*) FROM call WHERE prompt_tokens IS NULL"), 2);
 }
 
+static unsigned trim(double stored_before, int64_t bytes_max) {
+    unsigned deleted;
+    steno_error error;
+    if (store_trim(log_db, stored_before, bytes_max, &deleted, &error)) fail_msg("%s", error.message);
+    return deleted;
+}
+
+static const char journal_sql[] = "SELECT (SELECT bytes FROM journal) = sum(length(body)) + 128 * count(*) FROM event";
+
+static void the_oldest_events_leave_the_journal(void **state) {
+    (void)state;
+    for (int i = 0; i < 100; i++) add("success", i % 2 ? "a" : "b", NULL, NULL);
+    write_batch();
+    assert_int_equal(ask(journal_sql), 1);
+    assert_int_equal(trim(0, INT64_MAX), 0);
+    run("UPDATE event SET stored = 5 WHERE offset <= 30 OR offset = 50"); /* 50 is behind younger ones */
+    assert_int_equal(trim(6, INT64_MAX), 30);
+    assert_int_equal(store_first_offset(log_db), 31);
+    assert_int_equal(ask(journal_sql), 1);
+    const int64_t each = store_journal_bytes(log_db) / 70;
+    assert_int_equal(trim(0, 20 * each), 50);
+    assert_int_equal(store_first_offset(log_db), 81);
+    assert_int_equal(trim(0, 1), 19);
+    assert_int_equal(trim(0, 1), 0); /* the last one stays, so that offsets go on */
+    assert_int_equal(trim(1e18, 1), 0);
+    assert_int_equal(ask("SELECT min(offset) * 1000 + max(offset) FROM event"), 100100);
+    assert_int_equal(ask(journal_sql), 1);
+    assert_int_equal(ask("SELECT count(*) FROM call WHERE status = 'success'"), 2); /* calls stay */
+    store_close(log_db);
+    assert_int_equal(store_open(path, false, &log_db, NULL), STENO_OK);
+    assert_int_equal(store_last_offset(log_db), 100);
+    assert_int_equal(trim(0, 1), 0);
+}
+
+static void one_trim_deletes_a_bounded_number(void **state) {
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        while (batch_fits(&events, 1000)) add("test.event", NULL, NULL, NULL);
+        write_batch();
+    }
+    const uint64_t last = store_last_offset(log_db);
+    assert_true(last > 2 * STORE_TRIM_EVENTS_MAX);
+    assert_int_equal(trim(1e18, INT64_MAX), STORE_TRIM_EVENTS_MAX);
+    assert_int_equal(store_first_offset(log_db), STORE_TRIM_EVENTS_MAX + 1);
+}
+
+static void a_trim_that_fails_changes_nothing(void **state) {
+    (void)state;
+    unsigned deleted;
+    for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
+    write_batch();
+    sqlite3 *other;
+    sqlite3_open(path, &other);
+    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    const int64_t bytes = store_journal_bytes(log_db);
+    assert_int_equal(store_trim(log_db, 1e18, INT64_MAX, &deleted, NULL), STENO_BUSY);
+    assert_int_equal(deleted, 0);
+    assert_int_equal(store_journal_bytes(log_db), bytes);
+    sqlite3_close(other);
+    assert_int_equal(trim(1e18, INT64_MAX), 9);
+}
+
+static void a_log_of_version_1_is_brought_up_to_date(void **state) {
+    (void)state;
+    for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
+    write_batch();
+    store_close(log_db);
+    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; PRAGMA user_version = 1");
+    assert_int_equal(store_open(path, false, &log_db, NULL), STENO_OK);
+    assert_int_equal(ask("SELECT count(*) FROM event WHERE stored = 100"), 10); /* their time */
+    assert_int_equal(ask(journal_sql), 1);
+    for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
+    write_batch();
+    assert_int_equal(ask(journal_sql), 1);
+    assert_int_equal(trim(101, INT64_MAX), 10);
+}
+
 static void a_newer_log_is_refused_and_a_foreign_one_too(void **state) {
     (void)state;
     steno_error error;
     store_close(log_db);
-    run("PRAGMA user_version = 2");
+    run("PRAGMA user_version = 3");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_INVALID);
     assert_null(log_db);
     run("PRAGMA user_version = 0"); /* has our tables already: not an empty file */
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_SYSTEM);
-    run("PRAGMA user_version = 1");
+    run("PRAGMA user_version = 2");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_OK);
 }
 
@@ -224,6 +301,10 @@ int main(void) {
         TEST(a_call_ends_by_its_first_terminal_event),
         TEST(the_text_of_a_response_is_found_in_each_of_its_forms),
         TEST(usage_that_is_absent_or_no_number_is_null),
+        TEST(the_oldest_events_leave_the_journal),
+        TEST(one_trim_deletes_a_bounded_number),
+        TEST(a_trim_that_fails_changes_nothing),
+        TEST(a_log_of_version_1_is_brought_up_to_date),
         TEST(a_newer_log_is_refused_and_a_foreign_one_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
