@@ -23,6 +23,8 @@
 #define REQUEST_TIMEOUT_MS 3000
 /* A daemon that refused is asked again after this. */
 #define RETRY_MS 500
+/* How often the stored cursor is looked at: somebody may have moved it (`steno replay`). */
+#define WATCH_MS 1000
 
 typedef enum phase {
     PHASE_CURSOR, /* asks for the stored cursor */
@@ -60,7 +62,8 @@ struct steno_subscriber {
     steno_control *control;
     steno_draft *draft;
     phase phase;
-    request asked, committing;
+    request asked, committing, watching;
+    int64_t watch_at;         /* the cursor is to be looked at again */
     int64_t ask_at;           /* not earlier */
     int64_t commit_at;        /* the next commit is due, if there is something to commit */
     int64_t connect_deadline; /* 0: not set yet */
@@ -70,8 +73,10 @@ struct steno_subscriber {
     steno_event *event; /* in hand; its bytes belong to batch or item */
     uint64_t last;      /* everything that matches up to here was handed out */
     uint64_t handled;   /* everything that matches up to here is handled */
-    uint64_t committed; /* the stored cursor */
+    uint64_t committed; /* the stored cursor, as far as we know */
+    uint64_t posted;    /* what the last commit that was sent asks for, answered or not */
     bool stored;        /* there is a stored cursor */
+    bool unsure;        /* a commit's answer was lost: the cursor has to be looked at before the next one */
     uint64_t unstored;  /* events handled since the last commit */
     uint64_t seen;      /* highest offset that the daemon itself has shown */
     steno_subscriber_counts counts;
@@ -177,7 +182,7 @@ static bool wants_to_ask(const steno_subscriber *self) {
     return self->phase != PHASE_LIVE && !self->asked.id && !batch_held(&self->batch);
 }
 static bool wants_to_commit(const steno_subscriber *self) {
-    return has_cursor(self) && !settling(self) && !self->committing.id &&
+    return has_cursor(self) && !settling(self) && !self->committing.id && !self->unsure &&
            (!self->stored || self->handled != self->committed);
 }
 
@@ -217,10 +222,23 @@ static steno_status post_commit(steno_subscriber *self, steno_error *error) {
     steno_draft_string(self->draft, "verb", "commit");
     steno_draft_string(self->draft, "name", self->name);
     steno_draft_int(self->draft, "offset", (int64_t)self->handled);
+    if (self->stored) steno_draft_int(self->draft, "was", (int64_t)self->committed);
+    self->posted = self->handled;
     self->committing.offset = self->handled;
     self->commit_at = clock_after(self->commit_ms);
     self->unstored = 0;
     return post(self, &self->committing, error);
+}
+
+static bool wants_to_watch(const steno_subscriber *self) {
+    return has_cursor(self) && self->stored && !settling(self) && !self->watching.id;
+}
+
+static steno_status post_watch(steno_subscriber *self, steno_error *error) {
+    steno_draft_start(self->draft);
+    steno_draft_string(self->draft, "verb", "cursor");
+    steno_draft_string(self->draft, "name", self->name);
+    return post(self, &self->watching, error);
 }
 
 /* ---- answers ---- */
@@ -300,16 +318,41 @@ static steno_status on_answer(steno_subscriber *self, control_reply *reply, sten
     return status;
 }
 
+/* Replies come in the order of their requests, so what is stored is what we know, or what a commit asked for whose answer was lost, or
+ * somebody has moved the cursor: then reading goes on from there.
+ */
+static void on_watched(steno_subscriber *self, const control_reply *reply) {
+    self->watching.id = 0;
+    self->watch_at = clock_after(WATCH_MS);
+    if (!control_reply_ok(reply, NULL) || !steno_value_bool(control_get(reply->message, "exists"), false)) return;
+    const uint64_t stored = offset_in(reply, "offset");
+    const bool ours = stored == self->committed || stored == self->posted;
+    self->unsure = false;
+    self->committed = stored;
+    if (ours) return;
+    self->posted = stored;
+    batch_clear(&self->batch);
+    self->asked.id = 0;
+    self->from_oldest = false;
+    begin_after(self, stored, PHASE_REPLAY);
+}
+
 static steno_status on_committed(steno_subscriber *self, const control_reply *reply, steno_error *error) {
     self->committing.id = 0;
-    if (!control_reply_ok(reply, error)) return STENO_FAILED;
+    steno_error refusal = {0};
+    if (!control_reply_ok(reply, error ? error : &refusal)) {
+        if (!strcmp((error ? error : &refusal)->type, "moved")) self->watch_at = 0;
+        return STENO_FAILED;
+    }
     self->committed = self->committing.offset;
     self->stored = true;
     return STENO_OK;
 }
 
-static void forget_if_lost(request *slot) {
-    if (slot->id && clock_until(slot->deadline) == 0) slot->id = 0;
+static bool forget_if_lost(request *slot) {
+    const bool lost = slot->id && clock_until(slot->deadline) == 0;
+    if (lost) slot->id = 0;
+    return lost;
 }
 
 /* Reads the replies that are there. *commit_status: what became of a commit, if it was answered. */
@@ -317,16 +360,22 @@ static steno_status take_replies(steno_subscriber *self, steno_status *commit_st
                                  steno_error *error) {
     steno_status status = STENO_OK;
     control_reply *reply;
-    while (!status && (self->asked.id || self->committing.id) && (reply = control_client_take(self->control))) {
+    while (!status && (self->asked.id || self->committing.id || self->watching.id) &&
+           (reply = control_client_take(self->control))) {
         if (reply->id == self->asked.id) {
             status = on_answer(self, reply, error);
             continue;
         }
         if (reply->id == self->committing.id) *commit_status = on_committed(self, reply, commit_error);
+        if (reply->id == self->watching.id) on_watched(self, reply);
         control_reply_free(reply); /* others are late */
     }
     forget_if_lost(&self->asked);
-    forget_if_lost(&self->committing);
+    if (forget_if_lost(&self->committing) && self->stored) {
+        self->unsure = true;
+        self->watch_at = 0;
+    }
+    forget_if_lost(&self->watching);
     return status;
 }
 
@@ -421,6 +470,11 @@ static steno_status commit_if_due(steno_subscriber *self, steno_error *error) {
     return control_client_ready(self->control) ? post_commit(self, error) : STENO_OK;
 }
 
+static steno_status watch_if_due(steno_subscriber *self, steno_error *error) {
+    const bool due = wants_to_watch(self) && clock_until(self->watch_at) == 0;
+    return due && control_client_ready(self->control) ? post_watch(self, error) : STENO_OK;
+}
+
 /* ---- waiting ---- */
 
 /* Sleeps until something can be done, at most until `deadline`. */
@@ -431,9 +485,12 @@ static steno_status wait_for_work(steno_subscriber *self, int64_t deadline, bool
     if (self->committing.id) deadline = clock_earlier(deadline, self->committing.deadline);
     const bool commit_due = wants_to_commit(self) && clock_until(self->commit_at) == 0;
     if (wants_to_commit(self) && !commit_due) deadline = clock_earlier(deadline, self->commit_at);
-    const bool to_send = (asking && clock_until(self->ask_at) == 0) || commit_due;
+    if (self->watching.id) deadline = clock_earlier(deadline, self->watching.deadline);
+    const bool watch_due = wants_to_watch(self) && clock_until(self->watch_at) == 0;
+    if (wants_to_watch(self) && !watch_due) deadline = clock_earlier(deadline, self->watch_at);
+    const bool to_send = (asking && clock_until(self->ask_at) == 0) || commit_due || watch_due;
     short control_events = 0;
-    if (self->asked.id || self->committing.id) control_events |= ZMQ_POLLIN;
+    if (self->asked.id || self->committing.id || self->watching.id) control_events |= ZMQ_POLLIN;
     if (to_send) control_events |= ZMQ_POLLOUT;
     zmq_pollitem_t items[] = {
         {.socket = control_client_socket(self->control), .events = control_events},
@@ -468,6 +525,7 @@ static steno_status work(steno_subscriber *self, int64_t deadline, bool for_even
         if (take_stop(self)) return STENO_END;
         if (!for_event && !settling(self)) return STENO_OK;
         steno_status status = commit_if_due(self, error);
+        if (!status) status = watch_if_due(self, error);
         if (!status) status = advance(self, for_event, error);
         if (status != STENO_END) return status;
         if (!for_event && !settling(self)) return STENO_OK;
@@ -527,11 +585,12 @@ steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *
     while (!settling(subscriber) && !outcome) {
         steno_status status = take_replies(subscriber, &outcome, error, error);
         if (status || outcome) return status ? status : outcome;
-        if (!subscriber->committing.id && !wants_to_commit(subscriber)) return STENO_OK;
-        if (!subscriber->committing.id && control_client_ready(subscriber->control))
+        if (!subscriber->committing.id && !subscriber->unsure && !wants_to_commit(subscriber)) return STENO_OK;
+        if (wants_to_commit(subscriber) && control_client_ready(subscriber->control))
             status = post_commit(subscriber, error);
+        if (!status) status = watch_if_due(subscriber, error);
         if (!status && clock_until(deadline) == 0) break;
-        if (!subscriber->committing.id) subscriber->commit_at = 0; /* due: wait for a connection */
+        if (wants_to_commit(subscriber)) subscriber->commit_at = 0; /* due: wait for a connection */
         if (!status) status = wait_for_work(subscriber, deadline, false, error);
         if (status) return status;
     }
