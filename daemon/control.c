@@ -204,6 +204,8 @@ static bool flushed(const flush *one, const intake *from_spools) {
     return from->looked >= one->generation && from->stored == from->next;
 }
 
+bool control_flushing(const control *self) { return self->flush_count > 0; }
+
 /* True if it has been answered. */
 static bool settle(control *self, const flush *one, const verb_view *view) {
     bool done = flushed(one, view->intake);

@@ -23,6 +23,8 @@ void control_dispose(control *self);
 void *control_socket(const control *self);
 /* Takes requests and answers them. `into` is where flush asks for spools to be read. True: there may be more. */
 bool control_take(control *self, const verb_view *view, intake *into);
+/* True if somebody waits for something to be stored. */
+bool control_flushing(const control *self);
 /* Answers those that waited and whose time has come. Returns when the next one's time is up (clock_ms), INT64_MAX: none waits. */
 int64_t control_settle(control *self, const verb_view *view);
 

@@ -69,9 +69,8 @@ static steno_status settle(sqlite3 *database, bool durability_full, steno_error 
     sqlite3_snprintf(
         sizeof settings, settings,
         "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA cache_size = -%d;"
-        "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %u; PRAGMA temp_store = MEMORY;",
-        STORE_PAGE_BYTES, durability_full ? "FULL" : "NORMAL", STORE_CACHE_KIB, STORE_CHECKPOINT_PAGES,
-        STORE_WAL_BYTES_MAX);
+        "PRAGMA journal_size_limit = %u; PRAGMA temp_store = MEMORY;",
+        STORE_PAGE_BYTES, durability_full ? "FULL" : "NORMAL", STORE_CACHE_KIB, STORE_WAL_BYTES_MAX);
     return run(database, settings, "be set up", error);
 }
 

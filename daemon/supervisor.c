@@ -225,6 +225,12 @@ void supervisor_reap(supervisor *self) {
     }
 }
 
+bool supervisor_kill(supervisor *self, pid_t pid) {
+    for (size_t i = 0; i < supervisor_count(self); i++)
+        if (self->children[i].pid == pid) return !kill(-pid, SIGKILL);
+    return false;
+}
+
 void supervisor_stop(supervisor *self) {
     if (self->stopping) return;
     self->stopping = true;
