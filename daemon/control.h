@@ -10,8 +10,10 @@
 #define CONTROL_HIGH_WATER_MARK 64
 /* Bytes of replies that ZeroMQ holds for peers that don't fetch them, all together; beyond it requests are refused. */
 #define CONTROL_WAITING_BYTES_MAX (16u << 20)
-/* Requests answered in one turn of the loop, and `flush`es that wait at once. */
+/* What is answered in one turn of the loop, so that events are taken in between: so many requests, and none more after so long. */
 #define CONTROL_TURN_REQUESTS 16
+#define CONTROL_TURN_MS 2
+/* `flush`es that wait at once. */
 #define CONTROL_FLUSHES_MAX 256
 
 typedef struct control control;

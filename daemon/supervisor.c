@@ -21,7 +21,7 @@
 
 /* Longest line of a child that is passed on whole. */
 #define SAID_BYTES 1024
-
+/* Their limit of open files. */
 #define CHILD_FILES 1024
 
 typedef struct child {

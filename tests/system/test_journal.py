@@ -2,7 +2,10 @@
 
 import json
 import sqlite3
+import sys
 import time
+
+import zmq
 
 from daemon_peers import DaemonTest, Peer, event
 from harness import main, wait_for
@@ -110,6 +113,43 @@ class Retention(Journal):
         self.assertGreater(len(waits), 5, "it was to be seen at work")
         print(f"{len(waits)} events stored during the deletion, median {sorted(waits)[len(waits) // 2] * 1e3:.1f} ms, worst {max(waits) * 1e3:.1f} ms")
         self.assertLess(sorted(waits)[len(waits) // 2], 0.2)
+
+
+class Busy(Journal):
+    REPLAYER = """
+import sys, msgpack, zmq
+socket = zmq.Context().socket(zmq.DEALER)
+socket.connect(sys.argv[1])
+after = 0
+while True:
+    socket.send(msgpack.packb({"verb": "replay", "after": after, "topics": sys.argv[2:]}))
+    reply = msgpack.unpackb(socket.recv())
+    after = 0 if reply["end"] else reply["last"]
+    socket.send(msgpack.packb({"verb": "status"}))
+    socket.recv()
+"""
+
+    def test_ingest_goes_on_while_many_replay_and_ask_for_the_status(self):
+        self.start_daemon("--no-subscribers")
+        for _ in range(3):
+            self.publish(20000)
+        for topics in ([], [], ["success."], ["nothing."], ["nothing."], ["nothing."]):
+            self.start(sys.executable, "-c", self.REPLAYER, f"ipc://{self.dir}/control", *topics)
+        peer = Peer(self)
+        subscriber = self.socket(zmq.SUB, "events.out")
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe("test.probe")
+        time.sleep(0.5)
+        waits = []
+        for _ in range(100):
+            start = time.monotonic()
+            peer.two(event("test.probe"))
+            self.assertTrue(subscriber.poll(10000), "the probe is not stored")
+            subscriber.recv_multipart()
+            waits.append(time.monotonic() - start)
+        waits.sort()
+        print(f"median {waits[50] * 1e3:.1f} ms, worst {waits[-1] * 1e3:.1f} ms", flush=True)
+        self.assertLess(waits[50], 0.1)
 
 
 class Replay(Journal):
