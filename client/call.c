@@ -7,10 +7,10 @@
 
 #include "client/call_reply.h"
 #include "client/failure.h"
-#include "client/json_text.h"
 #include "client/mask.h"
 #include "client/request.h"
 #include "schema/clean.h"
+#include "schema/json_text.h"
 #include "schema/utf8.h"
 
 static void reject(call *self, const char *type, const char *message) {

@@ -7,12 +7,12 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 
-#include "client/buffer.h"
 #include "client/client.h"
 #include "client/providers/table.h"
 #include "client/response.h"
 #include "client/sse.h"
 #include "client/stream_assembly.h"
+#include "schema/buffer.h"
 #include "schema/identity.h"
 
 /* A reply larger than this is refused: it could not be logged either. */

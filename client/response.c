@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/json_text.h"
 #include "client/usage.h"
+#include "schema/json_text.h"
 
 steno_response *response_new(json_t *json, const char *call_id) {
     steno_response *response = calloc(1, sizeof *response);

@@ -4,7 +4,7 @@
 #ifndef CLIENT_SSE_H
 #define CLIENT_SSE_H
 
-#include "client/buffer.h"
+#include "schema/buffer.h"
 #include "schema/error.h"
 
 /* Longest event. A chunk of a reply has some hundred bytes; images come as one event of some megabytes. */

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "client/buffer.h"
+#include "schema/buffer.h"
 #include "schema/error.h"
 
 /* More choices, or tool calls in one, than any provider gives: an index beyond is refused. */

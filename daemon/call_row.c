@@ -6,9 +6,16 @@
 #include <string.h>
 
 #include "daemon/store_database.h"
+#include "schema/json_text.h"
+
+/* JSON texts that one statement binds at once, each in a buffer that is kept for the next event. */
+typedef enum text_slot { TEXT_TAGS, TEXT_METADATA, TEXT_MESSAGES, TEXT_RESPONSE, TEXT_SLOTS } text_slot;
+/* A buffer that an event has made larger than this is given back. */
+#define TEXT_KEPT_BYTES (256u << 10)
 
 struct call_row {
     sqlite3 *database;
+    buffer texts[TEXT_SLOTS];
     sqlite3_stmt *begin, *end, *content_begin, *content_end;
 };
 
@@ -76,6 +83,7 @@ void call_row_close(call_row *self) {
     sqlite3_finalize(self->end);
     sqlite3_finalize(self->content_begin);
     sqlite3_finalize(self->content_end);
+    for (int i = 0; i < TEXT_SLOTS; i++) buffer_free(&self->texts[i]);
     free(self);
 }
 
@@ -88,9 +96,14 @@ static void bind_string(sqlite3_stmt *statement, int at, const steno_value *valu
     sqlite3_bind_text64(statement, at, text, size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static void bind_json(sqlite3_stmt *statement, int at, const steno_value *value) {
+/* Good until the next text in the same slot. */
+static void bind_json(call_row *self, text_slot slot, sqlite3_stmt *statement, int at, const steno_value *value) {
+    buffer *text = &self->texts[slot];
     if (steno_value_type(value) == STENO_TYPE_NIL) return;
-    sqlite3_bind_text(statement, at, steno_value_json(value), -1, free);
+    if (text->room > TEXT_KEPT_BYTES) buffer_free(text);
+    buffer_clear(text);
+    if (json_text_add_value(text, value))
+        sqlite3_bind_text64(statement, at, buffer_text(text), text->size, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static bool is_number(const steno_value *value) {
@@ -115,7 +128,7 @@ static double time_of(const steno_value *first, const steno_value *second, doubl
 }
 
 /* COMMON_COLUMNS, as parameters 1 to COMMON_COUNT. */
-static void bind_common(sqlite3_stmt *statement, const steno_event *event, int64_t publisher_id) {
+static void bind_common(call_row *self, sqlite3_stmt *statement, const steno_event *event, int64_t publisher_id) {
     static const char *const texts[] = {"provider", "model", "call_type"};
     static const char *const ids[] = {"user", "session_id", "trace_id", "parent_id"};
     bind_string(statement, 1, steno_event_get(event, "call_id"));
@@ -125,8 +138,8 @@ static void bind_common(sqlite3_stmt *statement, const steno_event *event, int64
     sqlite3_bind_int(statement, 7, steno_value_bool(steno_event_get(event, "stream"), false));
     for (int i = 0; i < 4; i++) bind_string(statement, 8 + i, steno_event_get(event, ids[i]));
     const steno_value *tags = steno_event_get(event, "tags"), *metadata = steno_event_get(event, "metadata");
-    if (steno_value_count(tags)) bind_json(statement, 12, tags);
-    if (steno_value_count(metadata)) bind_json(statement, COMMON_COUNT, metadata);
+    if (steno_value_count(tags)) bind_json(self, TEXT_TAGS, statement, 12, tags);
+    if (steno_value_count(metadata)) bind_json(self, TEXT_METADATA, statement, COMMON_COUNT, metadata);
 }
 
 /* ---- the texts ---- */
@@ -196,7 +209,7 @@ static int run(sqlite3_stmt *statement) {
 /* An attempt begins or is over: the call is there, pending, and has had so many attempts. */
 static int apply_attempt(call_row *self, const steno_event *event, int64_t publisher_id, double now) {
     cleanup_reset sqlite3_stmt *statement = self->begin;
-    bind_common(statement, event, publisher_id);
+    bind_common(self, statement, event, publisher_id);
     sqlite3_bind_double(statement, 14,
                         time_of(steno_event_get(event, "start_time"), steno_event_get(event, "time"), now));
     sqlite3_bind_int64(statement, 15, steno_value_int(steno_event_get(event, "attempt"), 1));
@@ -206,7 +219,7 @@ static int apply_attempt(call_row *self, const steno_event *event, int64_t publi
     if (code || !call || steno_value_type(messages) == STENO_TYPE_NIL) return code;
     cleanup_reset sqlite3_stmt *content = self->content_begin;
     sqlite3_bind_int64(content, 1, call);
-    bind_json(content, 2, messages);
+    bind_json(self, TEXT_MESSAGES, content, 2, messages);
     return run(content);
 }
 
@@ -231,7 +244,7 @@ static int apply_end(call_row *self, const steno_event *event, int64_t publisher
     bool stream = steno_value_bool(steno_event_get(event, "stream"), false);
     if (!reason) reason = steno_value_get(steno_value_at(steno_value_get(response, "choices"), 0), "finish_reason");
 
-    bind_common(statement, event, publisher_id);
+    bind_common(self, statement, event, publisher_id);
     bind_time(statement, 14, steno_event_get(event, "start_time"));
     bind_int(statement, 15, steno_event_get(event, "attempts"));
     sqlite3_bind_double(statement, 16, time_of(time, NULL, now));
@@ -250,8 +263,8 @@ static int apply_end(call_row *self, const steno_event *event, int64_t publisher
 
     cleanup_reset sqlite3_stmt *content = self->content_end;
     sqlite3_bind_int64(content, 1, call);
-    bind_json(content, 2, messages_of(event));
-    bind_json(content, 3, response);
+    bind_json(self, TEXT_MESSAGES, content, 2, messages_of(event));
+    bind_json(self, TEXT_RESPONSE, content, 3, response);
     bind_response_text(content, 4, response);
     return run(content);
 }

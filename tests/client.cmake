@@ -1,6 +1,5 @@
 steno_unit_test(cost steno_client)
 steno_unit_test(sse steno_client)
-steno_unit_test(json_text steno_client)
 steno_unit_test(stream_assembly steno_client)
 steno_unit_test(client steno_client PkgConfig::CURL)
 target_include_directories(test_client PRIVATE ${CURL_INCLUDE_DIRS})

@@ -1,4 +1,5 @@
 steno_unit_test(event steno_schema)
+steno_unit_test(json_text steno_schema)
 steno_unit_test(event_cut steno_schema)
 steno_unit_test(spool steno_schema Threads::Threads)
 steno_unit_test(place steno_schema)

@@ -1,4 +1,4 @@
-/* Tests of client/json_text.c: the text is the one that jansson writes. */
+/* Tests of schema/json_text.c: the text is the one that jansson writes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,11 @@
 
 #include <cmocka.h>
 
-#include "client/json_text.h"
+#include <stdio.h>
+
+#include "schema/json.h"
+#include "schema/json_text.h"
+#include "schema/value.h"
 
 static void expect_same_as_jansson(const json_t *json) {
     buffer text = {0};
@@ -60,8 +64,46 @@ static void every_byte_is_escaped_where_it_must_be(void **state) {
     }
 }
 
+static void decoded_values_are_written_as_jansson_does(void **state) {
+    (void)state;
+    /* The last: {1: 2.5, "k": [nil, true, false, -3, 2^64 - 1, NaN, "\"", bin "ab", {}, []]} */
+    static const char mixed[] =
+        "\x82\x01\xcb\x40\x04\0\0\0\0\0\0\xa1k\x9a\xc0\xc3\xc2\xfd\xcf\xff\xff\xff\xff\xff\xff\xff\xff"
+        "\xcb\x7f\xf8\0\0\0\0\0\0\xa1\"\xc4\x02"
+        "ab\x80\x90";
+    static const char *const names[] = {"pre_api_call", "stream_event", "post_api_call",
+                                        "success",      "failure",      "custom"};
+    for (size_t i = 0; i <= sizeof names / sizeof *names; i++) {
+        char path[512], bytes[1 << 14];
+        size_t size = sizeof mixed - 1;
+        memcpy(bytes, mixed, size);
+        if (i < sizeof names / sizeof *names) {
+            snprintf(path, sizeof path, STENO_SOURCE_DIR "/schema/vectors/%s.msgpack", names[i]);
+            FILE *file = fopen(path, "rb");
+            assert_non_null(file);
+            size = fread(bytes, 1, sizeof bytes, file);
+            fclose(file);
+        }
+        value_tree tree;
+        steno_error error;
+        if (value_tree_decode(bytes, size, sizeof bytes, &tree, &error)) fail_msg("%s", error.message);
+        const steno_value *value = object_value(&tree.unpacked.data);
+        json_t *json = value_to_json(value);
+        char *expected = json_dumps(json, JSON_FLAGS_OUT), *got = steno_value_json(value);
+        assert_string_equal(got, expected);
+        free(expected);
+        free(got);
+        json_decref(json);
+        value_tree_free(&tree);
+    }
+    char *nothing = steno_value_json(NULL);
+    assert_string_equal(nothing, "null");
+    free(nothing);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decoded_values_are_written_as_jansson_does),
         cmocka_unit_test(every_kind_of_value_is_written_as_jansson_does),
         cmocka_unit_test(every_byte_is_escaped_where_it_must_be),
     };

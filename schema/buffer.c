@@ -1,5 +1,5 @@
 /* Growing bytes, by doubling. */
-#include "client/buffer.h"
+#include "schema/buffer.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Bytes that grow: a reply as it comes in, a text out of its chunks. Always followed by a NUL. One thread at a time. */
-#ifndef CLIENT_BUFFER_H
-#define CLIENT_BUFFER_H
+#ifndef STENO_BUFFER_H
+#define STENO_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
