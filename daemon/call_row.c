@@ -16,7 +16,7 @@ typedef enum text_slot { TEXT_TAGS, TEXT_METADATA, TEXT_MESSAGES, TEXT_RESPONSE,
 struct call_row {
     sqlite3 *database;
     buffer texts[TEXT_SLOTS];
-    sqlite3_stmt *begin, *end, *content_begin, *content_end;
+    sqlite3_stmt *begin, *end, *find, *content_begin, *content_end;
 };
 
 /* The columns that both statements fill in, in the order of their parameters. */
@@ -28,8 +28,7 @@ struct call_row {
 static const char begin_sql[] =
     "INSERT INTO call (" COMMON_COLUMNS ", started, attempts)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
-    " ON CONFLICT (call_id) DO UPDATE SET attempts = max(attempts, excluded.attempts) WHERE status = 'pending'"
-    " RETURNING id";
+    " ON CONFLICT (call_id) DO UPDATE SET attempts = max(attempts, excluded.attempts) WHERE status = 'pending'";
 
 static const char end_sql[] =
     "INSERT INTO call (" COMMON_COLUMNS ", started, attempts, status, ended, first_token, cache_hit, prompt_tokens,"
@@ -50,7 +49,8 @@ static const char end_sql[] =
     " reasoning_tokens = excluded.reasoning_tokens, total_tokens = excluded.total_tokens,"
     " finish_reason = excluded.finish_reason, error_type = excluded.error_type,"
     " error_message = excluded.error_message, error_status = excluded.error_status"
-    " WHERE status = 'pending' RETURNING id";
+    " WHERE status = 'pending'";
+static const char find_sql[] = "SELECT id FROM call WHERE call_id = ?1";
 
 static const char content_begin_sql[] =
     "INSERT INTO content (call, messages) VALUES (?1, ?2) ON CONFLICT (call) DO NOTHING";
@@ -67,6 +67,7 @@ steno_status call_row_open(sqlite3 *database, call_row **out, steno_error *error
     self->database = database;
     steno_status status = database_prepare(database, begin_sql, &self->begin, error);
     if (!status) status = database_prepare(database, end_sql, &self->end, error);
+    if (!status) status = database_prepare(database, find_sql, &self->find, error);
     if (!status) status = database_prepare(database, content_begin_sql, &self->content_begin, error);
     if (!status) status = database_prepare(database, content_end_sql, &self->content_end, error);
     if (status) {
@@ -81,6 +82,7 @@ void call_row_close(call_row *self) {
     if (!self) return;
     sqlite3_finalize(self->begin);
     sqlite3_finalize(self->end);
+    sqlite3_finalize(self->find);
     sqlite3_finalize(self->content_begin);
     sqlite3_finalize(self->content_end);
     for (int i = 0; i < TEXT_SLOTS; i++) buffer_free(&self->texts[i]);
@@ -190,15 +192,22 @@ static void bind_response_text(sqlite3_stmt *statement, int at, const steno_valu
 
 /* ---- the two effects ---- */
 
-/* Runs a statement with RETURNING id: *id is 0 if it changed nothing. */
-static int run_returning(sqlite3_stmt *statement, int64_t *id) {
+/* Runs begin or end, whose first parameter is bound to `call_id`: *id is the call's row, 0 if it was left as it is. (RETURNING would tell, too, but
+ * SQLite makes a temporary table for it each time, which costs as much as the rest.)
+ */
+static int run_on_call(call_row *self, sqlite3_stmt *statement, const steno_value *call_id, int64_t *id) {
     *id = 0;
+    sqlite3_set_last_insert_rowid(self->database, 0);
     int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        *id = sqlite3_column_int64(statement, 0);
-        code = sqlite3_step(statement);
-    }
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    if (code != SQLITE_DONE) return code;
+    if (sqlite3_changes(self->database) == 0) return SQLITE_OK;
+    *id = sqlite3_last_insert_rowid(self->database);
+    if (*id) return SQLITE_OK; /* it is new; else it was there */
+    cleanup_reset sqlite3_stmt *find = self->find;
+    bind_string(find, 1, call_id);
+    code = sqlite3_step(find);
+    if (code == SQLITE_ROW) *id = sqlite3_column_int64(find, 0);
+    return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
 static int run(sqlite3_stmt *statement) {
@@ -214,7 +223,7 @@ static int apply_attempt(call_row *self, const steno_event *event, int64_t publi
                         time_of(steno_event_get(event, "start_time"), steno_event_get(event, "time"), now));
     sqlite3_bind_int64(statement, 15, steno_value_int(steno_event_get(event, "attempt"), 1));
     int64_t call;
-    int code = run_returning(statement, &call);
+    int code = run_on_call(self, statement, steno_event_get(event, "call_id"), &call);
     const steno_value *messages = messages_of(event);
     if (code || !call || steno_value_type(messages) == STENO_TYPE_NIL) return code;
     cleanup_reset sqlite3_stmt *content = self->content_begin;
@@ -258,7 +267,7 @@ static int apply_end(call_row *self, const steno_event *event, int64_t publisher
     bind_string(statement, 30, steno_value_get(failure, "message"));
     bind_int(statement, 31, steno_value_get(failure, "status"));
     int64_t call;
-    int code = run_returning(statement, &call);
+    int code = run_on_call(self, statement, steno_event_get(event, "call_id"), &call);
     if (code || !call) return code;
 
     cleanup_reset sqlite3_stmt *content = self->content_end;

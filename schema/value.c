@@ -49,7 +49,9 @@ steno_status value_tree_decode(const void *bytes, size_t size, size_t size_max, 
     memcpy(out->text, bytes, size);
     msgpack_unpacked_init(&out->unpacked);
     size_t at = 0;
-    if (msgpack_unpack_next(&out->unpacked, out->text, size, &at) != MSGPACK_UNPACK_SUCCESS) {
+    size_t chunk = size < 4096 ? 2048 : 8192;
+    out->unpacked.zone = msgpack_zone_new(chunk);
+    if (msgpack_unpack(out->text, size, &at, out->unpacked.zone, &out->unpacked.data) < 0) {
         value_tree_free(out);
         return steno_fail(error, STENO_NO_MEMORY, "msgpack-c could not unpack %zu bytes", size);
     }
