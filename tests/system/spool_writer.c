@@ -29,16 +29,11 @@ typedef struct options {
 static options read_options(int argc, char **argv) {
     options out = {.size = 100, .limit = SPOOL_BYTES_MAX};
     const struct option known[] = {
-        {"bus", no_argument, &out.bus, 1},
-        {"calls", no_argument, &out.calls, 1},
-        {"open", no_argument, &out.open, 1},
-        {"die", no_argument, &out.die, 1},
-        {"stay", no_argument, &out.stay, 1},
-        {"quiet", no_argument, &out.quiet, 1},
-        {"size", required_argument, 0, 's'},
-        {"limit", required_argument, 0, 'l'},
-        {"rate", required_argument, 0, 'r'},
-        {0},
+        {"bus", no_argument, &out.bus, 1},   {"calls", no_argument, &out.calls, 1},
+        {"open", no_argument, &out.open, 1}, {"die", no_argument, &out.die, 1},
+        {"stay", no_argument, &out.stay, 1}, {"quiet", no_argument, &out.quiet, 1},
+        {"size", required_argument, 0, 's'}, {"limit", required_argument, 0, 'l'},
+        {"rate", required_argument, 0, 'r'}, {0},
     };
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (option == 's') out.size = strtoul(optarg, NULL, 10);
@@ -135,7 +130,8 @@ int main(int argc, char **argv) {
         if (how.quiet && n + 1 < how.count) continue;
         char line[64];
         spool_publisher_text(id, text);
-        int length = snprintf(line, sizeof line, "%s%s %llu\n", refused ? "refused " : "", text, (unsigned long long)seq);
+        int length =
+            snprintf(line, sizeof line, "%s%s %llu\n", refused ? "refused " : "", text, (unsigned long long)seq);
         if (write(STDOUT_FILENO, line, (size_t)length) < 0) return 1;
     }
     if (how.die) raise(SIGKILL);
