@@ -31,9 +31,7 @@ typedef struct spool_header {
     uint64_t segment_bytes; /* size of the whole file */
     uint64_t checksum;      /* XXH3-64 of what is above */
     uint64_t first_seq;     /* of the first record; 0 while there is none */
-    uint64_t
-        refused; /* spool_refused_pack of the last one given out, while this was the current segment, to an event it
-                             * could not take; 0: none */
+    uint64_t refused;       /* newest segment: spool_refused_pack of the last one it could not take; 0: none */
 } spool_header;
 
 /* Before each record, aligned to 8 bytes. `size` is stored last, with release order: it commits the record. */
