@@ -21,3 +21,8 @@ steno_fault_test(stop)
 steno_fault_test(clock)
 steno_fault_test(damage)
 steno_fault_test(flood)
+
+add_executable(crowd faults/crowd.c)
+target_link_libraries(crowd PRIVATE steno_shared steno_flags)
+set_target_properties(crowd PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+steno_fault_test(crowd)
