@@ -8,9 +8,7 @@
 
 #include "cli/program.h"
 #include "cli/text.h"
-
-/* The schema that these queries are written for (log.sql, user_version). */
-#define SCHEMA_VERSION 1
+#include "schema/log.h"
 
 static int no_log_yet(const place *where) {
     return program_fail("no log yet at %s: start stenod, or set STENO_DIR", where->log);
@@ -36,9 +34,9 @@ int database_open(place *where, sqlite3 **out) {
     int version = code == SQLITE_OK ? schema_version(database) : -1;
     if (version < 0) return program_fail("%s: cannot read the log: %s", where->log, sqlite3_errmsg(database));
     if (version == 0) return no_log_yet(where);
-    if (version > SCHEMA_VERSION)
+    if (version > STENO_LOG_VERSION)
         return program_fail("%s: written by a newer Steno (schema %d, known here: %d): use that Steno's programs",
-                            where->log, version, SCHEMA_VERSION);
+                            where->log, version, STENO_LOG_VERSION);
     *out = database;
     database = NULL;
     return EXIT_FINE;

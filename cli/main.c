@@ -29,6 +29,7 @@ static const struct verb {
     {"cost", cost_run, "sum up what calls cost"},
     {"query", query_run, "read the log with SQL"},
     {"status", status_run, "tell how the daemon is"},
+    {"replay", replay_run, "have a subscriber read events again"},
     {"flush", flush_run, "wait until everything published is stored"},
     {"help", help_run, "explain a verb"},
 };

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/call_id.h"
 #include "cli/event_line.h"
 #include "cli/format.h"
+#include "cli/from.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "cli/terminal.h"
@@ -105,17 +105,6 @@ static void on_missed(uint64_t first, uint64_t last, void *ctx) {
     program_fail("events %" PRIu64 " to %" PRIu64 " have left the journal", first, last);
 }
 
-static bool parse_from(const char *text, int64_t *out) {
-    char *end;
-    if (strcmp(text, "beginning") == 0 || strcmp(text, "now") == 0) {
-        *out = *text == 'b' ? STENO_FROM_BEGINNING : STENO_FROM_NOW;
-        return true;
-    }
-    errno = 0;
-    *out = strtoll(text, &end, 10);
-    return end != text && !*end && errno == 0 && *out > 0;
-}
-
 int tail_run(int argc, char **argv) {
     struct tail wanted = {.from = "now"};
     char **topics;
@@ -124,8 +113,7 @@ int tail_run(int argc, char **argv) {
     steno_subscriber_config config = STENO_SUBSCRIBER_CONFIG_INIT;
     config.from_set = true;
     config.on_missed = on_missed;
-    if (!parse_from(wanted.from, &config.from))
-        return options_fail(&self, "option --from: \"%s\" is neither beginning, now nor an offset", wanted.from);
+    if (!from_parse(wanted.from, &config.from)) return options_fail(&self, FROM_EXPECTED, wanted.from);
     if (*topics) config.topics = (const char *const *)topics;
 
     steno_error error;

@@ -13,6 +13,7 @@ int tail_run(int argc, char **argv);
 int cost_run(int argc, char **argv);
 int query_run(int argc, char **argv);
 int status_run(int argc, char **argv);
+int replay_run(int argc, char **argv);
 int flush_run(int argc, char **argv);
 
 #endif

@@ -204,6 +204,8 @@ static bool flushed(const flush *one, const intake *from_spools) {
     return from->looked >= one->generation && from->stored == from->next;
 }
 
+bool control_flushing(const control *self) { return self->flush_count > 0; }
+
 /* True if it has been answered. */
 static bool settle(control *self, const flush *one, const verb_view *view) {
     bool done = flushed(one, view->intake);
@@ -294,7 +296,8 @@ bool control_take(control *self, const verb_view *view, intake *into) {
     zmq_msg_t frames[FRAMES_MAX];
     for (int i = 0; i < FRAMES_MAX; i++) zmq_msg_init(&frames[i]);
     bool there = true;
-    for (unsigned turn = 0; turn < CONTROL_TURN_REQUESTS && there; turn++) {
+    const int64_t until = clock_ms() + CONTROL_TURN_MS;
+    for (unsigned turn = 0; turn < CONTROL_TURN_REQUESTS && there && clock_ms() < until; turn++) {
         size_t count;
         there = receive(self->socket, frames, &count);
         if (!there || count < 2 || count > FRAMES_MAX || zmq_msg_size(&frames[0]) > IDENTITY_BYTES_MAX) continue;

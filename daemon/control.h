@@ -10,8 +10,10 @@
 #define CONTROL_HIGH_WATER_MARK 64
 /* Bytes of replies that ZeroMQ holds for peers that don't fetch them, all together; beyond it requests are refused. */
 #define CONTROL_WAITING_BYTES_MAX (16u << 20)
-/* Requests answered in one turn of the loop, and `flush`es that wait at once. */
+/* What is answered in one turn of the loop, so that events are taken in between: so many requests, and none more after so long. */
 #define CONTROL_TURN_REQUESTS 16
+#define CONTROL_TURN_MS 2
+/* `flush`es that wait at once. */
 #define CONTROL_FLUSHES_MAX 256
 
 typedef struct control control;
@@ -23,6 +25,8 @@ void control_dispose(control *self);
 void *control_socket(const control *self);
 /* Takes requests and answers them. `into` is where flush asks for spools to be read. True: there may be more. */
 bool control_take(control *self, const verb_view *view, intake *into);
+/* True if somebody waits for something to be stored. */
+bool control_flushing(const control *self);
 /* Answers those that waited and whose time has come. Returns when the next one's time is up (clock_ms), INT64_MAX: none waits. */
 int64_t control_settle(control *self, const verb_view *view);
 

@@ -12,17 +12,21 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "daemon/checkpoint.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/fanout.h"
 #include "daemon/ingress.h"
 #include "daemon/intake.h"
+#include "daemon/lock_holder.h"
 #include "daemon/retention.h"
 #include "daemon/spools.h"
 #include "daemon/supervisor.h"
 #include "schema/clean.h"
 #include "schema/identity.h"
 
+/* Between two commits, unless a batch is full or somebody waits: each rewrites some 15 pages, however few events it has. */
+#define COMMIT_GAP_MS 3
 /* After the disk was full, and after the log's other writer was in the way. */
 #define RETRY_DISK_MS 500
 #define RETRY_BUSY_MS 10
@@ -45,6 +49,9 @@ typedef struct daemon_loop {
     supervisor *children; /* NULL: none wanted */
     intake *intake;
     retention retention;
+    checkpoint checkpoint;
+    bool resting; /* nothing is written, for the checkpoint's sake */
+    int64_t committed_ms;
     int signal_fd;
     double started;
 
@@ -53,7 +60,8 @@ typedef struct daemon_loop {
     uint64_t stage_generation;
     bool more; /* a socket was left with something in it */
     int64_t retry_ms, failing_since_ms;
-    int64_t due_ms; /* when something is to be done without being asked */
+    int64_t holder_ms; /* not before is it looked who keeps the log locked */
+    int64_t due_ms;    /* when something is to be done without being asked */
     char problem[STENO_ERROR_MESSAGE_BYTES];
 } daemon_loop;
 
@@ -67,12 +75,14 @@ static verb_view view_of(const daemon_loop *self) {
 }
 
 static bool failing(const daemon_loop *self) { return self->failing_since_ms != 0; }
+/* Nothing is taken in: what is in the batch has to be stored first, or nothing can be. */
+static bool closed(const daemon_loop *self) { return failing(self) || self->resting; }
 
 /* ---- one turn, in the order of the loop ---- */
 
 static void wait_for_work(daemon_loop *self) {
     int64_t now = clock_ms(), wait = self->due_ms > now ? self->due_ms - now : 0;
-    if (!failing(self) && (self->more || intake_behind(self->intake))) wait = 0;
+    if (!closed(self) && (self->more || intake_behind(self->intake))) wait = 0;
     zmq_pollitem_t items[POLL_OWN + CONFIG_SUBSCRIBERS_MAX] = {
         {.fd = self->signal_fd, .events = ZMQ_POLLIN},
         {.socket = control_socket(self->control), .events = ZMQ_POLLIN},
@@ -80,7 +90,7 @@ static void wait_for_work(daemon_loop *self) {
         /* Last of ours, so that it can be left out: nothing is taken in while the log can't be written. */
         {.socket = ingress_socket(self->ingress), .events = ZMQ_POLLIN},
     };
-    int count = failing(self) ? POLL_OWN - 1 : POLL_OWN;
+    int count = closed(self) ? POLL_OWN - 1 : POLL_OWN;
     if (self->children) count += supervisor_poll_items(self->children, items + count);
     zmq_poll(items, count, (long)wait);
 }
@@ -109,18 +119,48 @@ static void take_in(daemon_loop *self) {
     spools_read(self->intake);
 }
 
+/* Another process has kept the log locked for long. One of our own subscribers, stopped or stuck in mid-transaction, is killed: what it had
+ * begun is undone, and it is started again. Anybody else is named, once in a while.
+ */
+static void end_long_lock(daemon_loop *self, int64_t now) {
+    if (now < self->holder_ms) return;
+    self->holder_ms = now + BUSY_PATIENCE_MS;
+    char name[LOCK_HOLDER_NAME_BYTES];
+    pid_t pid = lock_holder_find(self->where->log, LOCK_WRITING, name);
+    if (pid > 0 && self->children && supervisor_kill(self->children, pid))
+        logline("subscriber %s, pid %d, kept log.db locked for %d s: killed", name, (int)pid, BUSY_PATIENCE_MS / 1000);
+    else if (pid > 0)
+        snprintf(self->problem, sizeof self->problem, "log.db is kept locked by process %d (%s): nothing can be stored",
+                 (int)pid, name);
+}
+
 static void note_failure(daemon_loop *self, steno_status status, const char *why) {
     int64_t now = clock_ms();
     if (!failing(self)) self->failing_since_ms = now;
     self->retry_ms = now + (status == STENO_BUSY ? RETRY_BUSY_MS : RETRY_DISK_MS);
     if (status == STENO_BUSY && now - self->failing_since_ms < BUSY_PATIENCE_MS) return;
-    if (!self->problem[0]) logline("%s; nothing is taken in until it can be stored", why);
-    snprintf(self->problem, sizeof self->problem, "%s", why);
+    const bool new = !self->problem[0];
+    if (new || status != STENO_BUSY) snprintf(self->problem, sizeof self->problem, "%s", why);
+    if (status == STENO_BUSY) end_long_lock(self, now);
+    if (new) logline("%s; what comes waits in the spools until it can be stored", self->problem);
+}
+
+/* When the batch may be stored: at once, or a little later together with what comes until then. */
+static int64_t store_due(const daemon_loop *self) {
+    if (self->resting) return self->checkpoint.retry_ms;
+    if (batch_empty(&self->intake->batch)) return INT64_MAX;
+    if (failing(self)) return self->retry_ms;
+    const bool hurried = self->stage != RUNNING || control_flushing(self->control);
+    return hurried || !batch_fits(&self->intake->batch, 0) ? 0 : self->committed_ms + COMMIT_GAP_MS;
 }
 
 static void store_and_fan_out(daemon_loop *self) {
+    /* On the way out there is no rest: what is read now will be read no more. */
+    const bool may_rest = self->stage == RUNNING && !failing(self);
+    self->resting = may_rest && checkpoint_run(&self->checkpoint, self->store, self->where->log);
+    if (self->resting) return;
     if (!batch_empty(&self->intake->batch)) {
-        if (failing(self) && clock_ms() < self->retry_ms) return;
+        if (clock_ms() < store_due(self)) return;
         steno_error error;
         steno_status status = store_write(self->store, &self->intake->batch, &error);
         if (status) {
@@ -130,6 +170,7 @@ static void store_and_fan_out(daemon_loop *self) {
         if (self->problem[0]) logline("the log can be written again");
         self->problem[0] = '\0';
         self->failing_since_ms = 0;
+        self->committed_ms = clock_ms();
         fanout_send(self->fanout, &self->intake->batch);
         intake_stored(self->intake);
     }
@@ -145,10 +186,11 @@ static void answer(daemon_loop *self) {
     if (heartbeat < due) due = heartbeat;
     int64_t children = self->children ? supervisor_run(self->children) : INT64_MAX;
     if (children < due) due = children;
-    int64_t trim = failing(self) ? INT64_MAX : retention_run(&self->retention, self->store);
+    int64_t trim = closed(self) ? INT64_MAX : retention_run(&self->retention, self->store);
     if (trim < due) due = trim;
-    int64_t look = failing(self) ? self->retry_ms : self->intake->look_ms;
-    self->due_ms = look < due ? look : due;
+    int64_t storing = store_due(self);
+    if (storing < due) due = storing;
+    self->due_ms = closed(self) || due < self->intake->look_ms ? due : self->intake->look_ms;
 }
 
 /* True if all that was in the sockets and spools when the stage began is in the log, or its time is up. */
@@ -181,7 +223,7 @@ static void run(daemon_loop *self) {
     while (self->stage != DONE) {
         wait_for_work(self);
         hear_signals(self);
-        if (!failing(self)) take_in(self);
+        if (!closed(self)) take_in(self);
         store_and_fan_out(self);
         answer(self);
         step_towards_end(self);

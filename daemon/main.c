@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "daemon/config.h"
@@ -65,12 +66,21 @@ static void set_signals(void) {
     signal(SIGXFSZ, SIG_IGN);
 }
 
+/* Each publisher and subscriber that is connected takes a descriptor; where more are refused, theirs stays the spool. */
+static void raise_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files)) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv) {
     options asked = {0};
     int status = read_options(argc, argv, &asked);
     if (status >= 0) return status;
     umask(077);
     set_signals();
+    raise_file_limit();
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK_BYTES);
 

@@ -73,6 +73,13 @@ static steno_status load_totals(store *self, steno_error *error) {
     return status;
 }
 
+/* In place of SQLite's own hook, which checkpoints: see checkpoint.h. */
+static int on_commit(void *ctx, sqlite3 *database, const char *name, int pages) {
+    (void)database, (void)name;
+    ((store *)ctx)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
 steno_status store_open(const char *path, bool durability_full, store **out, steno_error *error) {
     *out = NULL;
     store *self = calloc(1, sizeof *self);
@@ -80,6 +87,7 @@ steno_status store_open(const char *path, bool durability_full, store **out, ste
     self->path = strdup(path);
     steno_status status = self->path ? STENO_OK : steno_fail(error, STENO_NO_MEMORY, "no memory for the log");
     if (!status) status = database_open(path, durability_full, &self->database, error);
+    if (!status) sqlite3_wal_hook(self->database, on_commit, self);
     if (!status) status = prepare_all(self, error);
     if (!status) status = call_row_open(self->database, &self->calls, error);
     if (!status) status = load_totals(self, error);
@@ -295,6 +303,19 @@ static int64_t file_bytes(const char *path, const char *suffix) {
 
 int64_t store_bytes(const store *self) { return file_bytes(self->path, "") + file_bytes(self->path, "-wal"); }
 
+/* ---- the write-ahead log ---- */
+
 void store_checkpoint(store *self) {
     sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+int store_wal_pages(const store *self) { return self->wal_pages; }
+
+steno_status store_restart_wal(store *self) {
+    sqlite3_busy_timeout(self->database, 0);
+    int code = sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    sqlite3_busy_timeout(self->database, STORE_BUSY_MS);
+    if (code) return STENO_BUSY;
+    self->wal_pages = 0;
+    return STENO_OK;
 }

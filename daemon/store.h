@@ -52,6 +52,11 @@ int64_t store_journal_bytes(const store *self);
 steno_status store_trim(store *self, double stored_before, int64_t bytes_max, unsigned *deleted, steno_error *error);
 /* Copies back what can be without waiting for anyone. */
 void store_checkpoint(store *self);
+/* Pages in the write-ahead log, and an attempt to have the next commit begin it anew, which fails while somebody reads a state of the log
+ * that is only there: STENO_BUSY. Waits for nobody.
+ */
+int store_wal_pages(const store *self);
+steno_status store_restart_wal(store *self);
 
 /* Calls `visit` for the journal's events after `after`, in order, until it returns false or `rows_max` were read.
  * *last is the highest offset that was visited and accepted, or `after`.

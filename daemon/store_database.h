@@ -19,6 +19,7 @@ struct store {
     uint64_t last_offset;
     uint64_t losses;
     int64_t journal_bytes;
+    int wal_pages; /* that the write-ahead log had after the last commit */
 };
 
 static inline __attribute__((unused)) void clean_statement(sqlite3_stmt **statement) {

@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "daemon/store_database.h"
-
-/* Of schema/log.sql. */
-#define LOG_VERSION 2
+#include "schema/log.h"
 
 extern const char log_sql[], migration_002[];
 
 /* What leads from version N to the next: entry 0 makes the newest version out of an empty file. */
-static const char *const migrations[LOG_VERSION] = {log_sql, migration_002};
+static const char *const migrations[STENO_LOG_VERSION] = {log_sql, migration_002};
 
 steno_status database_fail(sqlite3 *database, int code, const char *what, steno_error *error) {
     int primary = code & 0xFF;
@@ -50,16 +48,16 @@ static steno_status migrate(sqlite3 *database, const char *path, steno_error *er
     if (status) return status;
     int version = 0;
     status = read_version(database, &version, error);
-    if (!status && (version > LOG_VERSION || version < 0))
+    if (!status && (version > STENO_LOG_VERSION || version < 0))
         status =
             steno_fail(error, STENO_INVALID,
                        "%s has version %d and this stenod knows up to %d: it was written by a newer Steno, run that",
-                       path, version, LOG_VERSION);
+                       path, version, STENO_LOG_VERSION);
     if (!status && version == 0) {
         status = run(database, migrations[0], "make its tables", error);
-        version = LOG_VERSION;
+        version = STENO_LOG_VERSION;
     }
-    for (; !status && version < LOG_VERSION; version++)
+    for (; !status && version < STENO_LOG_VERSION; version++)
         status = run(database, migrations[version], "bring its tables up to date", error);
     if (!status) status = run(database, "COMMIT", "commit its tables", error);
     if (status && !sqlite3_get_autocommit(database)) sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
@@ -71,9 +69,8 @@ static steno_status settle(sqlite3 *database, bool durability_full, steno_error 
     sqlite3_snprintf(
         sizeof settings, settings,
         "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA cache_size = -%d;"
-        "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %u; PRAGMA temp_store = MEMORY;",
-        STORE_PAGE_BYTES, durability_full ? "FULL" : "NORMAL", STORE_CACHE_KIB, STORE_CHECKPOINT_PAGES,
-        STORE_WAL_BYTES_MAX);
+        "PRAGMA journal_size_limit = %u; PRAGMA temp_store = MEMORY;",
+        STORE_PAGE_BYTES, durability_full ? "FULL" : "NORMAL", STORE_CACHE_KIB, STORE_WAL_BYTES_MAX);
     return run(database, settings, "be set up", error);
 }
 

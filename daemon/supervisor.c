@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wordexp.h>
@@ -20,6 +21,8 @@
 
 /* Longest line of a child that is passed on whole. */
 #define SAID_BYTES 1024
+/* Their limit of open files. */
+#define CHILD_FILES 1024
 
 typedef struct child {
     const config_subscriber *settings;
@@ -70,6 +73,14 @@ void supervisor_free(supervisor *self) {
 
 /* ---- starting ---- */
 
+/* stenod raises its own limit of descriptors; programs that use select(2) rely on the ordinary one. */
+static void lower_file_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur <= CHILD_FILES) return;
+    files.rlim_cur = CHILD_FILES;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* In the child. Does not return. */
 static _Noreturn void become(const supervisor *self, char **words, int output, pid_t parent) {
     static const int changed[] = {SIGTERM, SIGINT, SIGCHLD, SIGPIPE, SIGXFSZ, SIGHUP};
@@ -80,6 +91,7 @@ static _Noreturn void become(const supervisor *self, char **words, int output, p
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    lower_file_limit();
     int null = open("/dev/null", O_RDONLY);
     if (null >= 0) dup2(null, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
@@ -223,6 +235,12 @@ void supervisor_reap(supervisor *self) {
         int how;
         if (one->pid && waitpid(one->pid, &how, WNOHANG) == one->pid) ended(self, one, how);
     }
+}
+
+bool supervisor_kill(supervisor *self, pid_t pid) {
+    for (size_t i = 0; i < supervisor_count(self); i++)
+        if (self->children[i].pid == pid) return !kill(-pid, SIGKILL);
+    return false;
 }
 
 void supervisor_stop(supervisor *self) {

@@ -35,6 +35,8 @@ void supervisor_reap(supervisor *self);
 int supervisor_poll_items(const supervisor *self, zmq_pollitem_t *items);
 /* Passes on what they have said. */
 void supervisor_listen(supervisor *self);
+/* Kills the child with this pid, which is then started again like any that ended. False: it is none of ours. */
+bool supervisor_kill(supervisor *self, pid_t pid);
 /* Asks all to end; those that don't are killed by supervisor_run when their time is up. None is started again. */
 void supervisor_stop(supervisor *self);
 /* True if no child is left. */

@@ -48,6 +48,11 @@ static const char *cursor(const verb_view *view, const control_message *request,
     return NULL;
 }
 
+/* False: the stored cursor is not where the request says that it was, so somebody else has moved it. */
+static bool unmoved(const steno_value *was, uint64_t stored, bool exists) {
+    return steno_value_type(was) == STENO_TYPE_NIL || !exists || steno_value_int(was, -1) == (int64_t)stored;
+}
+
 static const char *commit(const verb_view *view, const control_message *request, steno_draft *reply,
                           char message[STENO_ERROR_MESSAGE_BYTES]) {
     const char *name = cursor_name(request);
@@ -59,6 +64,11 @@ static const char *commit(const verb_view *view, const control_message *request,
     if ((uint64_t)offset > store_last_offset(view->store))
         return refuse(message, "invalid", "`offset` is beyond the last event");
     steno_error error;
+    uint64_t stored;
+    bool exists;
+    if (store_cursor(view->store, name, &stored, &exists, &error)) return refuse(message, "internal", error.message);
+    if (!unmoved(control_get(request, "was"), stored, exists))
+        return refuse(message, "moved", "the cursor is not at `was` any more: somebody has moved it");
     if (store_set_cursor(view->store, name, (uint64_t)offset, &error))
         return refuse(message, "internal", error.message);
     control_reply_begin(reply, request);

@@ -10,7 +10,7 @@
 #include "schema/place.h"
 
 /* Journal rows that one `replay` may look at, so that a filter that matches little does not hold up the loop. */
-#define VERBS_REPLAY_ROWS_MAX 10000
+#define VERBS_REPLAY_ROWS_MAX 2000
 /* Publishers that `status` lists: those with a spool, and the latest of the others. */
 #define VERBS_PUBLISHERS_LISTED_MAX 1000
 

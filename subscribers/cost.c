@@ -92,6 +92,8 @@ static steno_status follow(pricing *self, steno_error *error) {
             if (self->count == 0) self->write_at = clock_earlier(self->write_at, clock_after(BATCH_MS));
             self->count++;
         }
+        if (!event) status = cost_log_check_cursor(self->log, error);
+        if (status && status != STENO_TIMEOUT) return status;
         if (!write_due(self)) continue;
         status = write_rows(self, error);
         if (status) return status;

@@ -24,7 +24,7 @@ static const char READ_CURSOR[] = "SELECT offset FROM subscriber WHERE name = '"
 
 struct cost_log {
     sqlite3 *database;
-    sqlite3_stmt *insert_cost, *move_cursor;
+    sqlite3_stmt *insert_cost, *move_cursor, *read_cursor;
     uint64_t cursor;
 };
 
@@ -76,6 +76,7 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
     if (!status) status = check_schema(self, error);
     if (!status) status = prepare(self, INSERT_COST, &self->insert_cost, error);
     if (!status) status = prepare(self, MOVE_CURSOR, &self->move_cursor, error);
+    if (!status) status = prepare(self, READ_CURSOR, &self->read_cursor, error);
     if (status) return status;
     *out = self;
     self = NULL;
@@ -86,24 +87,41 @@ void cost_log_close(cost_log *self) {
     if (!self) return;
     sqlite3_finalize(self->insert_cost);
     sqlite3_finalize(self->move_cursor);
+    sqlite3_finalize(self->read_cursor);
     sqlite3_close(self->database);
     free(self);
 }
 
 uint64_t cost_log_cursor(const cost_log *self) { return self->cursor; }
 
+static steno_status stored_cursor(cost_log *self, uint64_t *offset, steno_error *error) {
+    steno_status status = STENO_OK;
+    if (sqlite3_step(self->read_cursor) != SQLITE_ROW) status = fail(self, "cannot read the cursor", error);
+    const int64_t stored = status ? 0 : sqlite3_column_int64(self->read_cursor, 0);
+    sqlite3_reset(self->read_cursor);
+    *offset = stored > 0 ? (uint64_t)stored : 0;
+    return status;
+}
+
 steno_status cost_log_read_cursor(cost_log *self, uint64_t *offset, steno_error *error) {
     cleanup(clean_statement) sqlite3_stmt *make = NULL;
-    cleanup(clean_statement) sqlite3_stmt *get = NULL;
     steno_status status = prepare(self, MAKE_CURSOR, &make, error);
-    if (!status) status = prepare(self, READ_CURSOR, &get, error);
     if (status) return status;
     sqlite3_bind_double(make, 1, identity_now());
     if (sqlite3_step(make) != SQLITE_DONE) return fail(self, "cannot make the cursor", error);
-    if (sqlite3_step(get) != SQLITE_ROW) return fail(self, "cannot read the cursor", error);
-    const int64_t stored = sqlite3_column_int64(get, 0);
-    *offset = self->cursor = stored > 0 ? (uint64_t)stored : 0;
-    return STENO_OK;
+    status = stored_cursor(self, &self->cursor, error);
+    *offset = self->cursor;
+    return status;
+}
+
+static steno_status moved(steno_error *error) {
+    return steno_fail(error, STENO_BUSY, "the cursor of " COST_SUBSCRIBER " was moved by somebody else");
+}
+
+steno_status cost_log_check_cursor(cost_log *self, steno_error *error) {
+    uint64_t offset;
+    steno_status status = stored_cursor(self, &offset, error);
+    return status || offset == self->cursor ? status : moved(error);
 }
 
 static steno_status insert(cost_log *self, const cost_row *row, steno_error *error) {
@@ -130,9 +148,7 @@ static steno_status move_cursor(cost_log *self, uint64_t offset, steno_error *er
     const int code = sqlite3_step(self->move_cursor);
     steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot move the cursor", error);
     sqlite3_reset(self->move_cursor);
-    if (!status && sqlite3_changes(self->database) == 0)
-        status = steno_fail(error, STENO_BUSY, "the cursor of " COST_SUBSCRIBER " was moved by somebody else");
-    return status;
+    return !status && sqlite3_changes(self->database) == 0 ? moved(error) : status;
 }
 
 steno_status cost_log_write(cost_log *self, const cost_row *rows, size_t count, uint64_t offset, steno_error *error) {

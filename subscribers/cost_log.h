@@ -16,6 +16,8 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
 void cost_log_close(cost_log *self);
 /* Reads where to go on: everything up to *offset is priced. STENO_TIMEOUT as below. */
 steno_status cost_log_read_cursor(cost_log *self, uint64_t *offset, steno_error *error);
+/* Looks whether the stored cursor is still the one of cost_log_cursor. STENO_BUSY: somebody else moved it. */
+steno_status cost_log_check_cursor(cost_log *self, steno_error *error);
 /* The cursor as last read or written here. */
 uint64_t cost_log_cursor(const cost_log *self);
 /* Stores the rows and the cursor. A call that has a row keeps the one of its earliest event; the same event's is computed anew.

@@ -2,170 +2,20 @@
  * Invariant: every matching event is handed out once, in order of offset. Only offset last + 1 is taken from the live stream;
  * what is not beyond `last` is a duplicate; anything else is asked for again from `last` on. Touches the two sockets and one eventfd.
  */
-#include "subscribers/steno_subscriber.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
-#include "schema/clean.h"
-#include "schema/place.h"
-#include "subscribers/batch.h"
 #include "subscribers/clock.h"
-#include "subscribers/stream.h"
+#include "subscribers/subscriber_state.h"
 
-#define COMMIT_EVENTS_DEFAULT 100
-#define COMMIT_MS_DEFAULT 1000
-#define CONNECT_TIMEOUT_MS_DEFAULT 5000
 /* A request without an answer is taken for lost after this (a daemon that was killed with it in hand) and made again. */
 #define REQUEST_TIMEOUT_MS 3000
 /* A daemon that refused is asked again after this. */
 #define RETRY_MS 500
-
-typedef enum phase {
-    PHASE_CURSOR, /* asks for the stored cursor */
-    PHASE_NOW,    /* asks where the journal ends, to begin there */
-    PHASE_REPLAY, /* asks for what is beyond `last`, and hands out the batch */
-    PHASE_CHECK,  /* asks where the journal ends, because it seems to end too early */
-    PHASE_LIVE,   /* takes from the stream */
-} phase;
-
-/* A request in flight. id 0: none. */
-typedef struct request {
-    uint64_t id;
-    int64_t deadline;
-    uint64_t offset; /* what a commit stores, or a replay begins after */
-} request;
-
-struct steno_subscriber {
-    /* settings */
-    char name[CONTROL_NAME_BYTES]; /* "": no cursor */
-    char **topics;                 /* NULL: everything */
-    int64_t from;
-    uint64_t commit_events;
-    int64_t commit_ms, connect_timeout_ms;
-    steno_missed_fn on_missed;
-    void *on_missed_ctx;
-    char endpoint[PLACE_ENDPOINT_BYTES];
-
-    /* any thread */
-    int wake;
-    atomic_bool stopping;
-
-    /* the running thread */
-    void *context;
-    stream *stream;
-    steno_control *control;
-    steno_draft *draft;
-    phase phase;
-    request asked, committing;
-    int64_t ask_at;           /* not earlier */
-    int64_t commit_at;        /* the next commit is due, if there is something to commit */
-    int64_t connect_deadline; /* 0: not set yet */
-    bool from_oldest;         /* offsets before the journal's first are not missed */
-    batch batch;
-    stream_item item;
-    steno_event *event; /* in hand; its bytes belong to batch or item */
-    uint64_t last;      /* everything that matches up to here was handed out */
-    uint64_t handled;   /* everything that matches up to here is handled */
-    uint64_t committed; /* the stored cursor */
-    bool stored;        /* there is a stored cursor */
-    uint64_t unstored;  /* events handled since the last commit */
-    uint64_t seen;      /* highest offset that the daemon itself has shown */
-    steno_subscriber_counts counts;
-};
-
-CLEANUP_FUNCTION(clean_subscriber, steno_subscriber, steno_subscriber_free)
-
-/* ---- making and freeing ---- */
-
-static steno_status copy_topics(steno_subscriber *self, const char *const *topics, steno_error *error) {
-    size_t count = 0;
-    while (topics && topics[count]) count++;
-    if (count == 0) return STENO_OK;
-    if (count > CONTROL_TOPICS_MAX)
-        return steno_fail(error, STENO_INVALID, "%zu topics: at most %d, give shorter prefixes", count,
-                          CONTROL_TOPICS_MAX);
-    self->topics = calloc(count + 1, sizeof *self->topics);
-    if (!self->topics) return steno_fail(error, STENO_NO_MEMORY, "no memory for the topics");
-    for (size_t i = 0; i < count; i++) {
-        if (strlen(topics[i]) >= STENO_TOPIC_BYTES)
-            return steno_fail(error, STENO_INVALID, "topic %.40s…: longer than %d bytes", topics[i],
-                              STENO_TOPIC_BYTES - 1);
-        self->topics[i] = strdup(topics[i]);
-        if (!self->topics[i]) return steno_fail(error, STENO_NO_MEMORY, "no memory for the topics");
-    }
-    return STENO_OK;
-}
-
-static steno_status take_settings(steno_subscriber *self, const steno_subscriber_config *config, steno_error *error) {
-    if (config->size != sizeof *config)
-        return steno_fail(error, STENO_INVALID, "config.size is %zu: begin with STENO_SUBSCRIBER_CONFIG_INIT",
-                          config->size);
-    if (config->name && !control_name_valid(config->name))
-        return steno_fail(error, STENO_INVALID, "subscriber name %.80s: 1 to %d of [A-Za-z0-9_.-]", config->name,
-                          CONTROL_NAME_BYTES - 1);
-    if (config->from < STENO_FROM_NOW)
-        return steno_fail(error, STENO_INVALID, "from %" PRId64 ": give an offset from 1 on, or STENO_FROM_…",
-                          config->from);
-    if (config->name) strcpy(self->name, config->name);
-    self->from = config->from ? config->from : config->name ? STENO_FROM_BEGINNING : STENO_FROM_NOW;
-    self->commit_events = config->commit_events ? config->commit_events : COMMIT_EVENTS_DEFAULT;
-    self->commit_ms = config->commit_ms > 0 ? config->commit_ms : COMMIT_MS_DEFAULT;
-    self->connect_timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
-    self->on_missed = config->on_missed;
-    self->on_missed_ctx = config->on_missed_ctx;
-    self->phase = config->name && !config->from_set ? PHASE_CURSOR : PHASE_NOW;
-    return copy_topics(self, config->topics, error);
-}
-
-static steno_status open_sockets(steno_subscriber *self, const char *dir, steno_error *error) {
-    place where;
-    steno_status status = place_open(&where, dir, error);
-    if (status) return status;
-    strcpy(self->endpoint, where.control);
-    self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wake < 0) return steno_fail(error, STENO_SYSTEM, "cannot make an eventfd: %s", strerror(errno));
-    self->context = zmq_ctx_new();
-    if (!self->context) return steno_fail(error, STENO_SYSTEM, "cannot make a ZeroMQ context: %s", zmq_strerror(errno));
-    /* The stream first: what is published while the cursor is asked for is then on it already. */
-    status = stream_open(self->context, where.events_out, self->topics, &self->stream, error);
-    return status ? status : control_client_open(self->context, where.control, &self->control, error);
-}
-
-steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_subscriber **out, steno_error *error) {
-    *out = NULL;
-    cleanup(clean_subscriber) steno_subscriber *self = calloc(1, sizeof *self);
-    if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
-    self->wake = -1;
-    self->draft = steno_draft_new();
-    if (!self->draft) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
-    const steno_subscriber_config defaults = STENO_SUBSCRIBER_CONFIG_INIT;
-    if (!config) config = &defaults;
-    steno_status status = take_settings(self, config, error);
-    if (!status) status = open_sockets(self, config->dir, error);
-    if (status) return status;
-    *out = self;
-    self = NULL;
-    return STENO_OK;
-}
-
-void steno_subscriber_free(steno_subscriber *subscriber) {
-    if (!subscriber) return;
-    steno_event_free(subscriber->event);
-    batch_clear(&subscriber->batch);
-    stream_item_clear(&subscriber->item);
-    stream_free(subscriber->stream);
-    steno_control_free(subscriber->control);
-    if (subscriber->context) zmq_ctx_term(subscriber->context);
-    if (subscriber->wake >= 0) close(subscriber->wake);
-    steno_draft_free(subscriber->draft);
-    for (char **topic = subscriber->topics; topic && *topic; topic++) free(*topic);
-    free(subscriber->topics);
-    free(subscriber);
-}
+/* How often the stored cursor is looked at: somebody may have moved it (`steno replay`). */
+#define WATCH_MS 1000
 
 /* ---- asking ---- */
 
@@ -177,7 +27,7 @@ static bool wants_to_ask(const steno_subscriber *self) {
     return self->phase != PHASE_LIVE && !self->asked.id && !batch_held(&self->batch);
 }
 static bool wants_to_commit(const steno_subscriber *self) {
-    return has_cursor(self) && !settling(self) && !self->committing.id &&
+    return has_cursor(self) && !settling(self) && !self->committing.id && !self->unsure &&
            (!self->stored || self->handled != self->committed);
 }
 
@@ -217,10 +67,23 @@ static steno_status post_commit(steno_subscriber *self, steno_error *error) {
     steno_draft_string(self->draft, "verb", "commit");
     steno_draft_string(self->draft, "name", self->name);
     steno_draft_int(self->draft, "offset", (int64_t)self->handled);
+    if (self->stored) steno_draft_int(self->draft, "was", (int64_t)self->committed);
+    self->posted = self->handled;
     self->committing.offset = self->handled;
     self->commit_at = clock_after(self->commit_ms);
     self->unstored = 0;
     return post(self, &self->committing, error);
+}
+
+static bool wants_to_watch(const steno_subscriber *self) {
+    return has_cursor(self) && self->stored && !settling(self) && !self->watching.id;
+}
+
+static steno_status post_watch(steno_subscriber *self, steno_error *error) {
+    steno_draft_start(self->draft);
+    steno_draft_string(self->draft, "verb", "cursor");
+    steno_draft_string(self->draft, "name", self->name);
+    return post(self, &self->watching, error);
 }
 
 /* ---- answers ---- */
@@ -300,16 +163,41 @@ static steno_status on_answer(steno_subscriber *self, control_reply *reply, sten
     return status;
 }
 
+/* Replies come in the order of their requests, so what is stored is what we know, or what a commit asked for whose answer was lost, or
+ * somebody has moved the cursor: then reading goes on from there.
+ */
+static void on_watched(steno_subscriber *self, const control_reply *reply) {
+    self->watching.id = 0;
+    self->watch_at = clock_after(WATCH_MS);
+    if (!control_reply_ok(reply, NULL) || !steno_value_bool(control_get(reply->message, "exists"), false)) return;
+    const uint64_t stored = offset_in(reply, "offset");
+    const bool ours = stored == self->committed || stored == self->posted;
+    self->unsure = false;
+    self->committed = stored;
+    if (ours) return;
+    self->posted = stored;
+    batch_clear(&self->batch);
+    self->asked.id = 0;
+    self->from_oldest = false;
+    begin_after(self, stored, PHASE_REPLAY);
+}
+
 static steno_status on_committed(steno_subscriber *self, const control_reply *reply, steno_error *error) {
     self->committing.id = 0;
-    if (!control_reply_ok(reply, error)) return STENO_FAILED;
+    steno_error refusal = {0};
+    if (!control_reply_ok(reply, error ? error : &refusal)) {
+        if (!strcmp((error ? error : &refusal)->type, "moved")) self->watch_at = 0;
+        return STENO_FAILED;
+    }
     self->committed = self->committing.offset;
     self->stored = true;
     return STENO_OK;
 }
 
-static void forget_if_lost(request *slot) {
-    if (slot->id && clock_until(slot->deadline) == 0) slot->id = 0;
+static bool forget_if_lost(request *slot) {
+    const bool lost = slot->id && clock_until(slot->deadline) == 0;
+    if (lost) slot->id = 0;
+    return lost;
 }
 
 /* Reads the replies that are there. *commit_status: what became of a commit, if it was answered. */
@@ -317,16 +205,22 @@ static steno_status take_replies(steno_subscriber *self, steno_status *commit_st
                                  steno_error *error) {
     steno_status status = STENO_OK;
     control_reply *reply;
-    while (!status && (self->asked.id || self->committing.id) && (reply = control_client_take(self->control))) {
+    while (!status && (self->asked.id || self->committing.id || self->watching.id) &&
+           (reply = control_client_take(self->control))) {
         if (reply->id == self->asked.id) {
             status = on_answer(self, reply, error);
             continue;
         }
         if (reply->id == self->committing.id) *commit_status = on_committed(self, reply, commit_error);
+        if (reply->id == self->watching.id) on_watched(self, reply);
         control_reply_free(reply); /* others are late */
     }
     forget_if_lost(&self->asked);
-    forget_if_lost(&self->committing);
+    if (forget_if_lost(&self->committing) && self->stored) {
+        self->unsure = true;
+        self->watch_at = 0;
+    }
+    forget_if_lost(&self->watching);
     return status;
 }
 
@@ -421,6 +315,11 @@ static steno_status commit_if_due(steno_subscriber *self, steno_error *error) {
     return control_client_ready(self->control) ? post_commit(self, error) : STENO_OK;
 }
 
+static steno_status watch_if_due(steno_subscriber *self, steno_error *error) {
+    const bool due = wants_to_watch(self) && clock_until(self->watch_at) == 0;
+    return due && control_client_ready(self->control) ? post_watch(self, error) : STENO_OK;
+}
+
 /* ---- waiting ---- */
 
 /* Sleeps until something can be done, at most until `deadline`. */
@@ -431,9 +330,12 @@ static steno_status wait_for_work(steno_subscriber *self, int64_t deadline, bool
     if (self->committing.id) deadline = clock_earlier(deadline, self->committing.deadline);
     const bool commit_due = wants_to_commit(self) && clock_until(self->commit_at) == 0;
     if (wants_to_commit(self) && !commit_due) deadline = clock_earlier(deadline, self->commit_at);
-    const bool to_send = (asking && clock_until(self->ask_at) == 0) || commit_due;
+    if (self->watching.id) deadline = clock_earlier(deadline, self->watching.deadline);
+    const bool watch_due = wants_to_watch(self) && clock_until(self->watch_at) == 0;
+    if (wants_to_watch(self) && !watch_due) deadline = clock_earlier(deadline, self->watch_at);
+    const bool to_send = (asking && clock_until(self->ask_at) == 0) || commit_due || watch_due;
     short control_events = 0;
-    if (self->asked.id || self->committing.id) control_events |= ZMQ_POLLIN;
+    if (self->asked.id || self->committing.id || self->watching.id) control_events |= ZMQ_POLLIN;
     if (to_send) control_events |= ZMQ_POLLOUT;
     zmq_pollitem_t items[] = {
         {.socket = control_client_socket(self->control), .events = control_events},
@@ -468,6 +370,7 @@ static steno_status work(steno_subscriber *self, int64_t deadline, bool for_even
         if (take_stop(self)) return STENO_END;
         if (!for_event && !settling(self)) return STENO_OK;
         steno_status status = commit_if_due(self, error);
+        if (!status) status = watch_if_due(self, error);
         if (!status) status = advance(self, for_event, error);
         if (status != STENO_END) return status;
         if (!for_event && !settling(self)) return STENO_OK;
@@ -527,11 +430,12 @@ steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *
     while (!settling(subscriber) && !outcome) {
         steno_status status = take_replies(subscriber, &outcome, error, error);
         if (status || outcome) return status ? status : outcome;
-        if (!subscriber->committing.id && !wants_to_commit(subscriber)) return STENO_OK;
-        if (!subscriber->committing.id && control_client_ready(subscriber->control))
+        if (!subscriber->committing.id && !subscriber->unsure && !wants_to_commit(subscriber)) return STENO_OK;
+        if (wants_to_commit(subscriber) && control_client_ready(subscriber->control))
             status = post_commit(subscriber, error);
+        if (!status) status = watch_if_due(subscriber, error);
         if (!status && clock_until(deadline) == 0) break;
-        if (!subscriber->committing.id) subscriber->commit_at = 0; /* due: wait for a connection */
+        if (wants_to_commit(subscriber)) subscriber->commit_at = 0; /* due: wait for a connection */
         if (!status) status = wait_for_work(subscriber, deadline, false, error);
         if (status) return status;
     }

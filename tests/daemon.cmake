@@ -10,4 +10,6 @@ set_target_properties(spool_writer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 
 steno_system_test(test_daemon)
 steno_system_test(test_daemon_faults)
+steno_system_test(test_journal)
+steno_system_test(test_log_shared)
 steno_system_test(test_daemon_start)

@@ -242,6 +242,13 @@ class Cli(harness.SystemTest):
         self.assertIn("stenod", result.stdout + result.stderr)
         self.expect_error("flush", "--timeout", "0.3", says="stenod")
 
+    def test_completion_in_bash_knows_verbs_options_and_choices(self):
+        script = f"PATH={BIN}:$PATH; . {harness.SOURCE}/completions/steno.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _steno; echo ${{COMPREPLY[*]}}"
+        for words, expected in ((("lo",), "logs"), (("help", "re"), "replay"), (("logs", "--s"), "--since --status"), (("logs", "--status", "f"), "failure"),
+                                (("tail", "--from", ""), "beginning now"), (("--dir", "/tmp", "que"), "query")):
+            result = subprocess.run(["bash", "-c", script, "bash", "steno", *words], capture_output=True, text=True, check=True)
+            self.assertEqual((result.stdout.strip(), result.stderr), (expected, ""), words)
+
     # ---- what people mistype, and what is missing ----
 
     def test_usage_errors_exit_2(self):

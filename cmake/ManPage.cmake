@@ -1,0 +1,20 @@
+# Fills @VERBS@ of a man page with what each verb's --help says, so that the two cannot drift apart.
+# cmake -DPROGRAM=… -DTEMPLATE=… -DOUTPUT=… -P ManPage.cmake
+cmake_minimum_required(VERSION 3.20)
+execute_process(COMMAND ${PROGRAM} help OUTPUT_VARIABLE list COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "\n  [a-z]+" verbs "${list}")
+set(VERBS "")
+foreach(verb ${verbs})
+  string(STRIP "${verb}" verb)
+  if(verb STREQUAL "help")
+    continue()
+  endif()
+  execute_process(COMMAND ${PROGRAM} ${verb} --help OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  # roff: a backslash begins an escape, and so does a dot or a quote at the start of a line.
+  string(REPLACE "\\" "\\e" text "${text}")
+  string(REGEX REPLACE "(^|\n)([.'])" "\\1\\\\&\\2" text "${text}")
+  string(APPEND VERBS ".Ss ${verb}\n.Bd -literal\n${text}.Ed\n")
+endforeach()
+file(READ ${TEMPLATE} page)
+string(REPLACE "@VERBS@" "${VERBS}" page "${page}")
+file(WRITE ${OUTPUT} "${page}")
