@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ CROWD = BIN.parent / "tests" / "crowd"
 SANITIZED = bool(os.environ.get("FAULTS_SANITIZE"))  # slower and larger by far: smaller numbers, and memory says nothing
 PROCESSES = 100 if SANITIZED else 1000
 EVENTS = 20
+DESCRIPTORS = 1024  # the usual soft limit
+FEW_DESCRIPTORS, MORE_PROCESSES = 60, 100
 COMINGS = (200, 800) if SANITIZED else (2000, 8000)
 LISTED_MAX = 1000  # publishers in a status reply
 RSS_MB_MAX = 128
@@ -52,11 +55,27 @@ class Crowd(DaemonTest):
     def descriptors(self, process):
         return len(os.listdir(f"/proc/{process.pid}/fd"))
 
-    def test_a_thousand_publishers_at_once(self):
-        daemon = self.start_daemon("--no-subscribers")
-        crowd = self.crowd("processes", PROCESSES, EVENTS)
-        wait_for(lambda: self.receipts.read().count() == PROCESSES * EVENTS or crowd.poll() is not None, "all to have emitted", 120)
+    def start_processes(self, count):
+        crowd = self.crowd("processes", count, EVENTS)
+        wait_for(lambda: self.receipts.read().count() == count * EVENTS or crowd.poll() is not None, "all to have emitted", 120)
         self.assertIsNone(crowd.poll(), self.logs())
+        return crowd
+
+    def start_daemon_with_descriptors(self, soft, hard):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            # The hard limit of this process could not be raised again.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, before[1]), before[1]))
+            daemon = self.start_daemon("--no-subscribers")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        if hard:
+            resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        return daemon
+
+    def test_a_thousand_publishers_at_once(self):
+        daemon = self.start_daemon_with_descriptors(DESCRIPTORS, None)
+        crowd = self.start_processes(PROCESSES)
         self.steno("flush", "--timeout", "60")
         alive = [publisher for publisher in self.status()["publishers"] if publisher["alive"] and publisher["app"] == "crowd"]
         self.assertGreaterEqual(len(alive), min(PROCESSES, LISTED_MAX) - 1)  # the daemon itself is a publisher, too
@@ -67,6 +86,14 @@ class Crowd(DaemonTest):
             self.assertLess(memory, RSS_MB_MAX)
         self.finished(crowd)
         self.check(PROCESSES, PROCESSES * EVENTS)
+
+    def test_more_publishers_than_the_daemon_may_have_descriptors(self):
+        """What the bus cannot bring, the spools do."""
+        daemon = self.start_daemon_with_descriptors(FEW_DESCRIPTORS, FEW_DESCRIPTORS)
+        crowd = self.start_processes(MORE_PROCESSES)
+        self.finished(crowd)
+        self.assertIsNone(daemon.poll(), self.logs())
+        self.check(MORE_PROCESSES, MORE_PROCESSES * EVENTS)
 
     def test_a_publisher_that_comes_and_goes_ten_thousand_times_leaves_nothing(self):
         daemon = self.start_daemon("--no-subscribers")
