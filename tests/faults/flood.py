@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Apps that flood beyond what the bus takes: the daemon's memory stays bounded, and the spools bring the rest."""
 
+import os
 import pathlib
 import signal
 import sys
@@ -46,7 +47,8 @@ class Flood(DaemonTest):
         self.assertEqual(self.sql("SELECT * FROM loss"), [])
         seen = [self.memory_mb(process) for process in (daemon, *apps)]
         print(f"daemon {seen[0]:.0f} MB, apps {', '.join(f'{mb:.0f}' for mb in seen[1:])} MB at most", file=sys.stderr, flush=True)
-        self.assertLess(seen[0], RSS_MB_MAX)
+        if not os.environ.get("FAULTS_SANITIZE"):  # which keep what was freed
+            self.assertLess(seen[0], RSS_MB_MAX)
 
 
 if __name__ == "__main__":
