@@ -16,8 +16,8 @@ EVENT_BYTES = 2000
 FULL_SPEED, PACED = ["60000"], ["--rate", "8000", "24000"]
 APPS = [FULL_SPEED, PACED, FULL_SPEED, PACED]
 EVENTS = sum(int(arguments[-1]) for arguments in APPS)
-BEYOND_HIGH_WATER = 5000  # events: more than both ends of the bus take together
-RSS_MB_MAX = 256
+BEYOND_HIGH_WATER = 14000  # events: by far more than both ends of the bus take together
+RSS_MB_MAX = 64  # twice the budget
 
 
 class Flood(DaemonTest):
