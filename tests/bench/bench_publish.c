@@ -3,6 +3,7 @@
  */
 #include <msgpack.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "client/publisher.h"
 
 /* Batches whose mean is one sample: a clock read costs as much as a few percent of one publish. */
-enum { WARM_UP = 2000, SAMPLES = 100000 };
+enum { WARM_UP = 2000, SAMPLES = 100000, THREADS = 8 };
 
 static char text[1400];
 static uint8_t copy[8192];
@@ -126,6 +127,63 @@ static void report(const char *name, double *samples, size_t count, const char *
            samples[count - 1 - count / 1000], end);
 }
 
+/* ---- many threads at once ---- */
+
+typedef struct worker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    publisher *publisher; /* NULL: the floor, encode and copy */
+    double *samples;
+    size_t count;
+} worker;
+
+static void *work(void *argument) {
+    worker *self = argument;
+    uint8_t mine[8192];
+    steno_error error;
+    steno_draft *draft = steno_draft_new();
+    msgpack_sbuffer buffer;
+    msgpack_sbuffer_init(&buffer);
+    pthread_barrier_wait(self->start);
+    for (size_t i = 0; i < self->count; i++) {
+        const void *body;
+        size_t size;
+        double start = now_us();
+        if (!self->publisher) {
+            pack_event(&buffer);
+            memcpy(mine, buffer.data, buffer.size);
+            __asm__ volatile("" ::"r"(mine) : "memory"); /* the copy is made, though nobody reads it */
+        } else {
+            draft_event(draft);
+            if (steno_draft_finish(draft, &body, &size, &error) ||
+                publisher_publish(self->publisher, body, size, NULL, &error))
+                fail("publish", &error);
+        }
+        self->samples[i] = now_us() - start;
+    }
+    msgpack_sbuffer_destroy(&buffer);
+    steno_draft_free(draft);
+    return NULL;
+}
+
+/* All threads together: each sample is one call in one of them. */
+static void run_threads(const char *name, publisher *into, double *samples, size_t count, const char *end) {
+    worker workers[THREADS];
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, THREADS + 1);
+    const size_t each = count / THREADS;
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i] = (worker){.start = &start, .publisher = into, .samples = samples + i * each, .count = each};
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i])) fail("thread", NULL);
+    }
+    pthread_barrier_wait(&start);
+    const double begin = now_us();
+    for (size_t i = 0; i < THREADS; i++) pthread_join(workers[i].thread, NULL);
+    printf("\"%s_per_s\": %.0f, ", name, (double)(each * THREADS) * 1e6 / (now_us() - begin));
+    report(name, samples, each * THREADS, end);
+    pthread_barrier_destroy(&start);
+}
+
 int main(int argc, char **argv) {
     size_t count = argc > 1 ? strtoul(argv[1], NULL, 10) : SAMPLES;
     if (count < 1000 || count > 10000000) {
@@ -195,7 +253,9 @@ int main(int argc, char **argv) {
             fail("publish", &error);
         samples[i] = now_us() - start;
     }
-    report("publish_asleep", samples, few, "}\n");
+    report("publish_asleep", samples, few, ", ");
+    run_threads("floor_threads", NULL, samples, count, ", ");
+    run_threads("publish_threads", self, samples, count, "}\n");
     publisher_close(self);
     msgpack_sbuffer_destroy(&buffer);
     steno_draft_free(draft);
