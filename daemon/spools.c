@@ -73,9 +73,12 @@ static void at_damage(intake *self, publisher *entry, const steno_error *why) {
 }
 
 static steno_status read_past_damage(intake *self, publisher *entry, steno_error *error) {
-    steno_status status;
-    while ((status = spool_read(entry->reader, &entry->record, error)) == STENO_CORRUPT) at_damage(self, entry, error);
-    return status;
+    for (;;) {
+        steno_status status = spool_read(entry->reader, &entry->record, error);
+        if (status == STENO_END && !entry->alive) status = spool_reader_finish(entry->reader, error);
+        if (status != STENO_CORRUPT) return status;
+        at_damage(self, entry, error);
+    }
 }
 
 /* Makes entry->record the next record. STENO_END: there is none now. */

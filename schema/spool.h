@@ -68,6 +68,10 @@ void spool_reader_close(spool_reader *reader);
  */
 steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *error);
 
+/* At STENO_END, the writer being gone: STENO_CORRUPT, as above, if later segments were written to, so that what looks like not yet
+ * written here is damage (zeros, where a power cut kept the rest). STENO_END: there really is no more.
+ */
+steno_status spool_reader_finish(spool_reader *reader, steno_error *error);
 /* At STENO_END: the highest sequence number that was given out to an event for which there was no room, 0 if there was room for all
  * that were given out since the last record.
  */

@@ -24,7 +24,7 @@ bool spool_owner_alive(const char *spool_folder, const uint8_t publisher[SPOOL_P
     char folder[SPOOL_PATH_BYTES], path[SPOOL_PATH_BYTES];
     spool_folder_path(folder, spool_folder, publisher, false);
     lock_path(path, folder);
-    cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
@@ -39,7 +39,7 @@ size_t spool_bytes(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLI
 static uint64_t first_seq(const char *folder, uint32_t index, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]) {
     char path[SPOOL_PATH_BYTES];
     spool_segment_path(path, folder, index);
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     spool_header header;
     return fd >= 0 && !spool_header_read(fd, path, publisher, index, &header, NULL) ? header.first_seq : 0;
 }
@@ -56,6 +56,7 @@ static bool drained(const char *spool_folder, const uint8_t publisher[SPOOL_PUBL
     if (spool_reader_open(spool_folder, publisher, next_seq, &reader, NULL)) return false;
     spool_record record;
     steno_status status = spool_read(reader, &record, NULL);
+    if (status == STENO_END) status = spool_reader_finish(reader, NULL);
     spool_reader_close(reader);
     return status == STENO_END;
 }
@@ -97,6 +98,13 @@ static void sweep_fresh(const char *spool_folder, const char *name) {
     rmdir(folder);
 }
 
+/* Links are none: they lead to what is not the spool's. */
+static bool is_folder(DIR *in, const struct dirent *entry) {
+    struct stat file;
+    if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+    return !fstatat(dirfd(in), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) && S_ISDIR(file.st_mode);
+}
+
 steno_status spool_each(const char *spool_folder, spool_visit_fn visit, void *ctx, size_t *foreign,
                         steno_error *error) {
     if (foreign) *foreign = 0;
@@ -108,7 +116,7 @@ steno_status spool_each(const char *spool_folder, spool_visit_fn visit, void *ct
     for (struct dirent *entry; (entry = readdir(dir));) {
         uint8_t publisher[SPOOL_PUBLISHER_BYTES];
         const char *name = entry->d_name;
-        if (spool_publisher_parse(name, publisher))
+        if (is_folder(dir, entry) && spool_publisher_parse(name, publisher))
             visit(publisher, ctx);
         else if (!strncmp(name, SPOOL_NEW_PREFIX, strlen(SPOOL_NEW_PREFIX)))
             sweep_fresh(spool_folder, name);

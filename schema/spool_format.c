@@ -41,6 +41,18 @@ uint64_t spool_record_checksum(const void *bytes, size_t size, uint64_t seq) {
     return XXH3_64bits_withSeed(bytes, size, seq);
 }
 
+#define REFUSED_BITS 48
+
+uint64_t spool_refused_pack(uint64_t seq) {
+    seq &= (UINT64_C(1) << REFUSED_BITS) - 1;
+    return XXH3_64bits(&seq, sizeof seq) << REFUSED_BITS | seq;
+}
+
+uint64_t spool_refused_unpack(uint64_t packed) {
+    const uint64_t seq = packed & ((UINT64_C(1) << REFUSED_BITS) - 1);
+    return spool_refused_pack(seq) == packed ? seq : 0;
+}
+
 void spool_folder_path(char out[SPOOL_PATH_BYTES], const char *spool_folder,
                        const uint8_t publisher[SPOOL_PUBLISHER_BYTES], bool fresh) {
     char text[SPOOL_PUBLISHER_TEXT_BYTES];
@@ -80,10 +92,8 @@ size_t spool_folder_bytes(const char *folder) {
 
 steno_status spool_header_read(int fd, const char *path, const uint8_t publisher[SPOOL_PUBLISHER_BYTES], uint32_t index,
                                spool_header *out, steno_error *error) {
-    struct stat file;
     ssize_t got = pread(fd, out, sizeof *out, 0);
-    if (got < 0 || fstat(fd, &file))
-        return steno_fail(error, STENO_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+    if (got < 0) return steno_fail(error, STENO_SYSTEM, "cannot read %s: %s", path, strerror(errno));
     if (got != sizeof *out || memcmp(out->magic, SPOOL_MAGIC, sizeof out->magic))
         return steno_fail(error, STENO_CORRUPT, "%s is not a spool segment", path);
     if (out->version != SPOOL_VERSION)
@@ -93,8 +103,5 @@ steno_status spool_header_read(int fd, const char *path, const uint8_t publisher
         memcmp(out->publisher, publisher, SPOOL_PUBLISHER_BYTES) || out->segment_bytes > SPOOL_SEGMENT_BYTES_MAX ||
         out->segment_bytes % 8 || out->segment_bytes < sizeof *out + sizeof(spool_record_header))
         return steno_fail(error, STENO_CORRUPT, "the header of %s is damaged", path);
-    if ((uint64_t)file.st_size < out->segment_bytes)
-        return steno_fail(error, STENO_CORRUPT, "%s is cut off: %lld bytes of %llu", path, (long long)file.st_size,
-                          (unsigned long long)out->segment_bytes);
     return STENO_OK;
 }

@@ -31,8 +31,7 @@ typedef struct spool_header {
     uint64_t segment_bytes; /* size of the whole file */
     uint64_t checksum;      /* XXH3-64 of what is above */
     uint64_t first_seq;     /* of the first record; 0 while there is none */
-    uint64_t
-        refused_seq; /* the last one given out, while this was the current segment, to an event it could not take; 0: none */
+    uint64_t refused;       /* newest segment: spool_refused_pack of the last one it could not take; 0: none */
 } spool_header;
 
 /* Before each record, aligned to 8 bytes. `size` is stored last, with release order: it commits the record. */
@@ -51,6 +50,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "segments are little-e
 
 uint64_t spool_header_checksum(const spool_header *header);
 uint64_t spool_record_checksum(const void *bytes, size_t size, uint64_t seq);
+/* A sequence number and 16 bits that check it, in one word; and back, 0 if they do not fit together. */
+uint64_t spool_refused_pack(uint64_t seq);
+uint64_t spool_refused_unpack(uint64_t packed);
 
 /* "<spool_folder>/<publisher>"; with the prefix SPOOL_NEW_PREFIX if `fresh`. */
 void spool_folder_path(char out[SPOOL_PATH_BYTES], const char *spool_folder,

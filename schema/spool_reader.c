@@ -17,6 +17,9 @@
 #define WINDOW_BYTES_MIN 4096u
 #define WINDOW_BYTES_MAX (256u << 10)
 
+/* What has a segment's name may be anything: no link is followed, no pipe waited for. */
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+
 struct spool_reader {
     uint8_t publisher[SPOOL_PUBLISHER_BYTES];
     char spool_folder[PLACE_PATH_BYTES];
@@ -82,19 +85,27 @@ static steno_status enter_segment(spool_reader *reader, steno_error *error) {
     char path[SPOOL_PATH_BYTES];
     uint32_t index = reader->index + 1;
     spool_segment_path(path, reader->folder, index);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, OPEN_FLAGS);
     if (fd < 0 && errno == ENOENT) {
         /* Not made yet, or taken over and deleted already: then a later one is there. */
         index = spool_segment_find(reader->folder, index);
         if (!index) return STENO_END;
         spool_segment_path(path, reader->folder, index);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        fd = open(path, OPEN_FLAGS);
         if (fd < 0 && errno == ENOENT) return STENO_END;
     }
-    if (fd < 0) return steno_fail(error, STENO_SYSTEM, "cannot open %s: %s", path, strerror(errno));
-    /* A segment is made under its name and gets its header a moment later: until then it is all zeros. */
+    const bool link = fd < 0 && errno == ELOOP;
+    if (fd < 0 && !link) return steno_fail(error, STENO_SYSTEM, "cannot open %s: %s", path, strerror(errno));
+    struct stat file;
+    if (link || fstat(fd, &file) || !S_ISREG(file.st_mode)) {
+        reader->index = index;
+        reader->fd = fd;
+        steno_fail(error, STENO_CORRUPT, "%s is no file", path);
+        return damaged(reader);
+    }
+    /* A segment is made under its name and gets its size and header a moment later: until then it is empty, or all zeros. */
     uint64_t magic = 0;
-    if (pread(fd, &magic, sizeof magic, 0) != sizeof magic || magic == 0) {
+    if (file.st_size == 0 || (pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == 0)) {
         close(fd);
         return STENO_END;
     }
@@ -211,10 +222,35 @@ steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *er
     }
 }
 
+/* True if the segment was made ready and never used, or not even made to its end. */
+static bool unused(const char *folder, uint32_t index, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]) {
+    char path[SPOOL_PATH_BYTES];
+    spool_segment_path(path, folder, index);
+    cleanup_close int fd = open(path, OPEN_FLAGS);
+    spool_header header;
+    if (fd < 0) return errno == ENOENT;
+    if (!spool_header_read(fd, path, publisher, index, &header, NULL)) return header.first_seq == 0;
+    struct stat file;
+    uint64_t magic = 0;
+    return !fstat(fd, &file) && S_ISREG(file.st_mode) && pread(fd, &magic, sizeof magic, 0) >= 0 && magic == 0;
+}
+
+steno_status spool_reader_finish(spool_reader *reader, steno_error *error) {
+    const uint32_t here = reader->fd >= 0 ? reader->index : spool_segment_find(reader->folder, reader->index + 1);
+    for (uint32_t later = here; here && (later = spool_segment_find(reader->folder, later + 1));) {
+        if (unused(reader->folder, later, reader->publisher)) continue;
+        steno_fail(error, STENO_CORRUPT, "segment %u of %s was never closed, and segment %u follows", here,
+                   reader->folder, later);
+        reader->index = here;
+        return damaged(reader);
+    }
+    return STENO_END;
+}
+
 uint64_t spool_reader_refused(const spool_reader *reader) {
     uint64_t seq = 0;
-    if (reader->fd < 0 || pread(reader->fd, &seq, sizeof seq, offsetof(spool_header, refused_seq)) != sizeof seq)
-        return 0;
+    if (reader->fd < 0 || pread(reader->fd, &seq, sizeof seq, offsetof(spool_header, refused)) != sizeof seq) return 0;
+    seq = spool_refused_unpack(seq);
     return seq > reader->last_seq ? seq : 0;
 }
 

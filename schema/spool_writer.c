@@ -225,7 +225,7 @@ static void write_record(segment *into, const void *bytes, size_t size, uint64_t
 static void note_refused(segment *in, uint64_t seq) {
     if (!in->index) return; /* a disk that was full from the start has no place for this either */
     spool_header *head = (spool_header *)(void *)in->bytes;
-    __atomic_store_n(&head->refused_seq, seq, __ATOMIC_RELEASE);
+    __atomic_store_n(&head->refused, spool_refused_pack(seq), __ATOMIC_RELEASE);
 }
 
 steno_status spool_append(spool_writer *writer, const void *bytes, size_t size, uint64_t *seq, steno_error *error) {

@@ -100,7 +100,7 @@ class DaemonTest(SystemTest):
     def start_writer(self, *args):
         """Starts spool_writer in the background; its accepted events go to a file, see accepted_by."""
         self.outputs = getattr(self, "outputs", {})
-        path = self.dir / f"accepted-{len(self.outputs)}"
+        path = self.base / f"accepted-{len(self.outputs)}"
         with open(path, "wb") as output:
             process = self.start(SPOOL_WRITER, *args, stdout=output, stdin=-1)
         self.outputs[process.pid] = path

@@ -41,13 +41,17 @@ class SystemTest(unittest.TestCase):
     """One temporary Steno folder a test; every process started through it ends with it."""
 
     def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="steno-", dir="/tmp"))
+        self.dir = self.base = pathlib.Path(tempfile.mkdtemp(prefix="steno-", dir="/tmp"))  # a test may move the former to a disk of its own
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STENO_", "OPENAI_", "XDG_"))}
         self.env.update(STENO_DIR=str(self.dir), HOME=str(self.dir), LC_ALL="C.UTF-8")
         self.processes = []
         self.addCleanup(self.clean)
 
     def clean(self):
+        self.end_processes()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def end_processes(self):
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()
@@ -62,16 +66,16 @@ class SystemTest(unittest.TestCase):
                         stream.close()
         if getattr(self, "context", None):
             self.context.destroy(linger=0)
-        shutil.rmtree(self.dir, ignore_errors=True)
+            self.context = None
 
     # ---- programs ----
 
     def start(self, *args, log=None, **options):
-        """Starts a program in the background. stderr goes to <dir>/<log>, default the program's name + .log."""
+        """Starts a program in the background. stderr goes to <base>/<log>, default the program's name + .log."""
         args = [str(a) for a in args]
         if "/" not in args[0] and (BIN / args[0]).exists():
             args[0] = str(BIN / args[0])
-        path = self.dir / (log or pathlib.Path(args[0]).name + ".log")
+        path = self.base / (log or pathlib.Path(args[0]).name + ".log")
         with open(path, "ab") as stderr:
             options.setdefault("stderr", stderr)
             options.setdefault("env", self.env)
@@ -116,7 +120,7 @@ class SystemTest(unittest.TestCase):
         return url
 
     def logs(self):
-        return "".join(f"\n--- {p.name}\n{p.read_text(errors='replace')[-4000:]}" for p in sorted(self.dir.glob("*.log")))
+        return "".join(f"\n--- {p.name}\n{p.read_text(errors='replace')[-4000:]}" for p in sorted(self.base.glob("*.log")))
 
     # ---- sockets ----
 

@@ -1,8 +1,9 @@
 /* A publisher for the daemon's tests: writes events into a spool of its own, with or without the bus, and then closes, stays or dies.
  *
- *     spool_writer [--bus] [--size BYTES] [--rate EVENTS_A_SECOND] [--calls | --open] [--die | --stay] COUNT
+ *     spool_writer [--bus] [--size BYTES] [--limit SPOOL_BYTES] [--rate EVENTS_A_SECOND] [--calls | --open] [--die | --stay] COUNT
  *
- * Prints `publisher seq` for each accepted event with one write call, so that what it printed is what was accepted, whatever kills it.
+ * Prints `publisher seq` for each accepted event, and `refused publisher seq` for each that the spool had no room for, with one write
+ * call, so that what it printed is what was accepted, whatever kills it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,26 +21,23 @@
 
 typedef struct options {
     int bus, calls, open, die, stay, quiet;
-    size_t size;
+    size_t size, limit;
     double rate;
     long count;
 } options;
 
 static options read_options(int argc, char **argv) {
-    options out = {.size = 100};
+    options out = {.size = 100, .limit = SPOOL_BYTES_MAX};
     const struct option known[] = {
-        {"bus", no_argument, &out.bus, 1},
-        {"calls", no_argument, &out.calls, 1},
-        {"open", no_argument, &out.open, 1},
-        {"die", no_argument, &out.die, 1},
-        {"stay", no_argument, &out.stay, 1},
-        {"quiet", no_argument, &out.quiet, 1},
-        {"size", required_argument, 0, 's'},
-        {"rate", required_argument, 0, 'r'},
-        {0},
+        {"bus", no_argument, &out.bus, 1},   {"calls", no_argument, &out.calls, 1},
+        {"open", no_argument, &out.open, 1}, {"die", no_argument, &out.die, 1},
+        {"stay", no_argument, &out.stay, 1}, {"quiet", no_argument, &out.quiet, 1},
+        {"size", required_argument, 0, 's'}, {"limit", required_argument, 0, 'l'},
+        {"rate", required_argument, 0, 'r'}, {0},
     };
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (option == 's') out.size = strtoul(optarg, NULL, 10);
+        if (option == 'l') out.limit = strtoul(optarg, NULL, 10);
         if (option == 'r') out.rate = strtod(optarg, NULL);
         if (option == '?') exit(2);
     }
@@ -97,8 +95,8 @@ int main(int argc, char **argv) {
     spool_writer *writer = NULL;
     publisher *bus = NULL;
     identity_random(id);
-    if (how.bus ? publisher_open(&where, 0, &bus, &error)
-                : spool_writer_open(where.spool, id, SPOOL_BYTES_MAX, &writer, &error)) {
+    if (how.bus ? publisher_open(&where, how.limit, &bus, &error)
+                : spool_writer_open(where.spool, id, how.limit, &writer, &error)) {
         fprintf(stderr, "spool_writer: %s\n", error.message);
         return 1;
     }
@@ -124,14 +122,16 @@ int main(int argc, char **argv) {
         } else {
             spool_prepare(writer);
         }
-        if (status) {
+        const bool refused = status == STENO_LIMIT || status == STENO_SYSTEM;
+        if (status && !refused) {
             fprintf(stderr, "spool_writer: %s\n", error.message);
             continue;
         }
         if (how.quiet && n + 1 < how.count) continue;
         char line[64];
         spool_publisher_text(id, text);
-        int length = snprintf(line, sizeof line, "%s %llu\n", text, (unsigned long long)seq);
+        int length =
+            snprintf(line, sizeof line, "%s%s %llu\n", refused ? "refused " : "", text, (unsigned long long)seq);
         if (write(STDOUT_FILENO, line, (size_t)length) < 0) return 1;
     }
     if (how.die) raise(SIGKILL);
