@@ -35,13 +35,18 @@ size_t spool_bytes(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLI
     return spool_folder_bytes(folder);
 }
 
-/* The sequence of a segment's first record; 0 if it has none yet, or is none of ours. */
+/* The sequence of a segment's first record; 0 if it has none yet, or is none of ours. The header's word alone, which no checksum covers, is not
+ * believed: what is deleted by it is gone.
+ */
 static uint64_t first_seq(const char *folder, uint32_t index, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]) {
     char path[SPOOL_PATH_BYTES];
     spool_segment_path(path, folder, index);
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     spool_header header;
-    return fd >= 0 && !spool_header_read(fd, path, publisher, index, &header, NULL) ? header.first_seq : 0;
+    spool_record_header record;
+    if (fd < 0 || spool_header_read(fd, path, publisher, index, &header, NULL)) return 0;
+    if (pread(fd, &record, sizeof record, sizeof header) != sizeof record) return 0;
+    return record.seq == header.first_seq ? record.seq : 0;
 }
 
 static void delete_segment(const char *folder, uint32_t index) {
