@@ -21,6 +21,7 @@ steno_fault_test(stop)
 steno_fault_test(clock)
 steno_fault_test(damage)
 steno_fault_test(flood)
+steno_fault_test(power)
 
 add_executable(crowd faults/crowd.c)
 target_link_libraries(crowd PRIVATE steno_shared steno_flags)
