@@ -61,8 +61,9 @@ static void show_summary(const steno_value *status) {
     put_line("stenod", line);
     put_line("folder", string(status, "dir"));
     put_count(status, "stored", "stored", "events since it started");
-    snprintf(line, sizeof line, "%" PRId64 " to %" PRId64, number(status, "first_offset"),
-             number(status, "last_offset"));
+    format_size(steno_value_double(steno_value_get(status, "journal_bytes"), 0), text);
+    snprintf(line, sizeof line, "%" PRId64 " to %" PRId64 ", %s", number(status, "first_offset"),
+             number(status, "last_offset"), text);
     put_line("journal", line);
     format_size(steno_value_double(steno_value_get(status, "log_bytes"), 0), text);
     put_line("log.db", text);
