@@ -161,7 +161,7 @@ steno_status steno_event_validate(const steno_event *event, steno_error *err) {
     const steno_value *map = steno_event_value(event);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const steno_value *value = steno_value_get(map, fields[i].name);
-        steno_type type = steno_value_type(value);
+        const steno_type type = steno_value_type(value);
         if (type != STENO_TYPE_NIL && !(fields[i].types & 1u << type))
             return steno_fail(err, STENO_INVALID, "field `%s` must be %s", fields[i].name, fields[i].expected);
     }

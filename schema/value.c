@@ -8,6 +8,10 @@
 #include "schema/json_text.h"
 #include "schema/msgpack_check.h"
 
+/* Where decoded values are put, a chunk at a time; larger events take msgpack-c's own size. */
+#define CHUNK_BYTES 2048
+#define LARGE_BYTES 4096
+
 /* Puts a NUL after each string and bytes value. The byte there is the header of what follows, which has been read by now,
  * or the one that the copy has to spare. Where there are no bytes msgpack-c leaves the pointer undefined.
  */
@@ -48,10 +52,11 @@ steno_status value_tree_decode(const void *bytes, size_t size, size_t size_max, 
     if (!out->text) return steno_fail(error, STENO_NO_MEMORY, "no memory for an event of %zu bytes", size);
     memcpy(out->text, bytes, size);
     msgpack_unpacked_init(&out->unpacked);
+    /* msgpack_unpack_next would take chunks of 8 KiB, four times what an ordinary event needs: the daemon holds hundreds. */
+    out->unpacked.zone = msgpack_zone_new(size < LARGE_BYTES ? CHUNK_BYTES : MSGPACK_ZONE_CHUNK_SIZE);
     size_t at = 0;
-    size_t chunk = size < 4096 ? 2048 : 8192;
-    out->unpacked.zone = msgpack_zone_new(chunk);
-    if (msgpack_unpack(out->text, size, &at, out->unpacked.zone, &out->unpacked.data) < 0) {
+    if (!out->unpacked.zone ||
+        msgpack_unpack(out->text, size, &at, out->unpacked.zone, &out->unpacked.data) != MSGPACK_UNPACK_SUCCESS) {
         value_tree_free(out);
         return steno_fail(error, STENO_NO_MEMORY, "msgpack-c could not unpack %zu bytes", size);
     }
