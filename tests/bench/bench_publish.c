@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "client/publisher.h"
@@ -125,6 +127,34 @@ static void report(const char *name, double *samples, size_t count, const char *
     qsort(samples, count, sizeof *samples, compare);
     printf("\"%s\": {\"median_us\": %.3f, \"p999_us\": %.3f}%s", name, samples[count / 2],
            samples[count - 1 - count / 1000], end);
+}
+
+/* ---- the floor of publishing to a sender that sleeps: an eventfd that wakes a thread ---- */
+
+static void *sleep_on(void *fd) {
+    struct pollfd wake = {.fd = *(int *)fd, .events = POLLIN};
+    uint64_t count;
+    do {
+        poll(&wake, 1, -1);
+        if (read(wake.fd, &count, sizeof count) < 0) count = 0;
+    } while (count < 1000); /* that many at once: the end */
+    return NULL;
+}
+
+static void run_wake(double *samples, size_t count) {
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_t sleeper;
+    if (fd < 0 || pthread_create(&sleeper, NULL, sleep_on, &fd)) fail("thread", NULL);
+    for (size_t i = 0; i <= count; i++) {
+        const uint64_t last = i == count ? 1000 : 1;
+        poll(NULL, 0, 1);
+        double start = now_us();
+        if (write(fd, &last, sizeof last) < 0) fail("eventfd", NULL);
+        if (i < count) samples[i] = now_us() - start;
+    }
+    pthread_join(sleeper, NULL);
+    close(fd);
+    report("floor_wake", samples, count, ", ");
 }
 
 /* ---- many threads at once ---- */
@@ -245,6 +275,7 @@ int main(int argc, char **argv) {
     report("publish_awake", samples, count, ", ");
 
     size_t few = count / 100;
+    run_wake(samples, few);
     for (size_t i = 0; i < few; i++) {
         poll(NULL, 0, 1); /* long enough for the sender to fall asleep */
         double start = now_us();
