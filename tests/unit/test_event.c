@@ -431,6 +431,39 @@ static void control_replies_carry_the_id_of_their_request(void **state) {
     assert_false(control_name_valid("a b"));
 }
 
+static void fields_are_found_however_many_there_are(void **state) {
+    (void)state;
+    for (int count = 1; count <= 100; count++) {
+        const void *body;
+        size_t size;
+        char name[16];
+        steno_draft *draft = steno_draft_new();
+        steno_draft_string(draft, "event", "test.event");
+        steno_draft_string(draft, "", "empty");
+        for (int i = 0; i < count; i++) {
+            snprintf(name, sizeof name, "field_%d", i);
+            steno_draft_int(draft, name, i);
+        }
+        assert_int_equal(steno_draft_finish(draft, &body, &size, NULL), STENO_OK);
+        steno_event *event = decode(body, size);
+        for (int i = 0; i < count + 100; i++) {
+            snprintf(name, sizeof name, "field_%d", i);
+            assert_int_equal(steno_value_int(steno_event_get(event, name), -1), i < count ? i : -1);
+        }
+        assert_string_equal(steno_event_string(event, ""), "empty");
+        assert_null(steno_event_get(event, "f"));
+        steno_event_free(event);
+        steno_draft_free(draft);
+    }
+    /* {"event": "a.b", "x": 1, "x": 2, 7: 3} */
+    static const char twice[] = "\x84\xa5"
+                                "event\xa3"
+                                "a.b\xa1x\x01\xa1x\x02\x07\x03";
+    steno_event *event = decode(twice, sizeof twice - 1);
+    assert_int_equal(steno_value_int(steno_event_get(event, "x"), 0), 1);
+    steno_event_free(event);
+}
+
 static char *read_file(const char *name, const char *suffix, size_t *size) {
     char path[4096];
     snprintf(path, sizeof path, STENO_SOURCE_DIR "/schema/vectors/%s.%s", name, suffix);
@@ -507,6 +540,7 @@ int main(void) {
         cmocka_unit_test(a_draft_remembers_its_first_failure),
         cmocka_unit_test(call_ids_are_uuids_of_version_7),
         cmocka_unit_test(control_replies_carry_the_id_of_their_request),
+        cmocka_unit_test(fields_are_found_however_many_there_are),
         cmocka_unit_test(golden_vectors_hold_both_ways),
         cmocka_unit_test(error_messages_are_cut_between_characters),
     };
