@@ -436,7 +436,7 @@ static void fields_are_found_however_many_there_are(void **state) {
     for (int count = 1; count <= 100; count++) {
         const void *body;
         size_t size;
-        char name[16];
+        char name[32];
         steno_draft *draft = steno_draft_new();
         steno_draft_string(draft, "event", "test.event");
         steno_draft_string(draft, "", "empty");
