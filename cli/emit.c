@@ -35,7 +35,8 @@ static const command self = {
     .option_count = sizeof options / sizeof *options,
     .notes = "  {\"event\": \"success\", \"call_id\": \"...\", \"model\": \"gpt-4o\", \"provider\": \"openai\", "
              "\"usage\": {...}}\n"
-             "What is common to all events and missing is added. A bad line is told with its number and passed over;\n"
+             "What is common to all events and missing is added. An event above 64 MiB is cut (field `truncated`).\n"
+             "A bad line is told with its number and passed over;\n"
              "the exit status is then 1. No daemon need run: accepted events wait in the spool.\n",
 };
 

@@ -231,8 +231,11 @@ typedef struct steno_receipt {
 
 /* Publishes an event of the caller's own. `event` is a draft with at least field `event`; what else is common to all events
  * (v, log_event_type, call_id, time, app) is added where it is missing. Keys in `api_key` are masked.
+ * An event above STENO_EVENT_BYTES_MAX is cut: its long texts are shortened, and field `truncated` names them (EVENTS.md).
  * When it returns STENO_OK the event is in the spool and survives the death of the process. `receipt` may be NULL.
- * Errors: STENO_INVALID (a field has the wrong type: the message names it), STENO_LIMIT (event or spool too large).
+ * Errors: STENO_INVALID (a field has the wrong type: the message names it), STENO_LIMIT (the spool is full, or the event is beyond
+ * STENO_DRAFT_BYTES_MAX or has no long texts to cut), STENO_SYSTEM (the disk is full). Where spool or disk is full it still goes out on
+ * the bus, as well as that can; `receipt` tells its number.
  */
 STENO_API steno_status steno_emit(steno_client *client, steno_draft *event, steno_receipt *receipt, steno_error *error);
 /* The same from the JSON text of one event. */
