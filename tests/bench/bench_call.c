@@ -6,24 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/steno.h"
+#include "tests/bench/samples.h"
 #include "tests/unit/script_server.h"
 
 enum { WARM_UP = 200, SAMPLES = 5000, SAMPLES_MIN = 100, SAMPLES_MAX = 1000000, PROMPT_BYTES = 2000, TEXT_BYTES = 800 };
-
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec * 1e-3;
-}
-
-static int compare(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
 
 static void fail(const char *what, const char *why) {
     fprintf(stderr, "bench_call: %s: %s\n", what, why);

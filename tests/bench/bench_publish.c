@@ -8,28 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "client/publisher.h"
+#include "tests/bench/samples.h"
 
 /* Batches whose mean is one sample: a clock read costs as much as a few percent of one publish. */
 enum { WARM_UP = 2000, SAMPLES = 100000, THREADS = 8 };
 
 static char text[1400];
 static uint8_t copy[8192];
-
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec * 1e-3;
-}
-
-static int compare(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return left < right ? -1 : left > right;
-}
 
 /* The fields of an ordinary `success` event, about 2 KB. */
 static void draft_event(steno_draft *draft) {

@@ -125,6 +125,7 @@ while True:
     socket.send(msgpack.packb({"verb": "replay", "after": after, "topics": sys.argv[2:]}))
     reply = msgpack.unpackb(socket.recv())
     after = 0 if reply["end"] else reply["last"]
+    print("at work", flush=True)
     socket.send(msgpack.packb({"verb": "status"}))
     socket.recv()
 """
@@ -133,13 +134,14 @@ while True:
         self.start_daemon("--no-subscribers")
         for _ in range(3):
             self.publish(20000)
-        for topics in ([], [], ["success."], ["nothing."], ["nothing."], ["nothing."]):
-            self.start(sys.executable, "-c", self.REPLAYER, f"ipc://{self.dir}/control", *topics)
+        for number, topics in enumerate(([], [], ["success."], ["nothing."], ["nothing."], ["nothing."])):
+            with open(self.dir / f"replayer-{number}", "wb") as output:
+                self.start(sys.executable, "-c", self.REPLAYER, f"ipc://{self.dir}/control", *topics, stdout=output)
         peer = Peer(self)
         subscriber = self.socket(zmq.SUB, "events.out")
         self.addCleanup(subscriber.close)
         subscriber.subscribe("test.probe")
-        time.sleep(0.5)
+        wait_for(lambda: all((self.dir / f"replayer-{number}").stat().st_size for number in range(6)), "all of them to be at work")
         waits = []
         for _ in range(100):
             start = time.monotonic()
