@@ -10,18 +10,23 @@ from daemon_peers import DaemonTest, Peer
 from harness import main, wait_for
 
 READERS = 50
-# Each query takes a second or so, and there is none between two: at every moment many read, and each an older state of the log.
+MIB = 1 << 20
+REST_SECONDS = 3  # CHECKPOINT_REST_MS: who reads one state for longer than this lets the write-ahead log double
+# Each query takes half a second or so, and there is none between two: at every moment many read, and each an older state of the log.
 READER = """
 import sqlite3, sys, time
 log = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=0)
 end = time.monotonic() + float(sys.argv[2])
-count = 0
+longest = 0
 while time.monotonic() < end:
-    for number, row in enumerate(log.execute("select call_id, cost_usd from calls order by call_id")):
-        time.sleep(0.1)
-        if number > 10: break
-    count += 1
-print(count)
+    begun = time.monotonic()
+    rows = log.execute("select call_id, cost_usd from calls order by call_id")
+    for row in rows:
+        time.sleep(0.05)
+        if time.monotonic() - begun > 0.5: break
+    rows.close()
+    longest = max(longest, time.monotonic() - begun)
+print(longest)
 """
 STUCK = """
 import sqlite3, sys, time
@@ -45,22 +50,24 @@ class Shared(DaemonTest):
         reader = [sys.executable, "-c", READER, self.dir / "log.db", seconds]
         readers = [subprocess.Popen([str(a) for a in reader], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(READERS)]
         self.processes += readers
-        wal = 0
+        wal = longest = 0
         while any(process.poll() is None for process in readers):
             wal = max(wal, self.wal_bytes())
             time.sleep(0.05)
         for process in readers:
             output, errors = process.communicate()
             self.assertEqual((process.returncode, errors), (0, ""))
-            self.assertGreater(int(output), 0)
+            longest = max(longest, float(output))
         publisher, seqs = self.accepted_by(self.processes[1])
         self.flush()
         self.assertEqual(self.seqs(publisher), seqs)
         wait_for(lambda: self.sql("select count(*) n from cost") == self.sql("select count(*) n from call where status <> 'pending'"), "the costs")
         log = (self.dir / "stenod.log").read_text()
         self.assertNotIn("locked", log)
-        print(f"write-ahead log at most {wal >> 20} MiB")
-        self.assertLess(wal, 80 << 20)
+        print(f"write-ahead log at most {wal // MIB} MiB, longest query {longest:.1f} s")
+        self.assertGreater(longest, 0)
+        # A machine so busy that a reader's half second takes longer than a rest is allowed the one doubling that the design gives it.
+        self.assertLess(wal, 80 * MIB if longest < REST_SECONDS else 150 * MIB)
 
     def test_a_reader_that_never_ends_is_named_and_holds_nothing_up_for_long(self):
         self.start_daemon("--no-subscribers")
