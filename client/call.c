@@ -26,7 +26,7 @@ static const char *first_of(const char *one, const char *two, const char *three)
 }
 
 static void find_key(call *self, const steno_request *request) {
-    const char *variable = self->provider->key_variable;
+    const char *variable = "OPENAI_API_KEY";
     const char *key = first_of(request->api_key, self->client->api_key, variable ? getenv(variable) : NULL);
     char message[512];
     if (!key) {
@@ -56,9 +56,9 @@ static bool find_provider(call *self, const steno_request *request) {
     if (!self->asked_model) return false;
     if (utf8_valid_prefix(request->model, strlen(request->model)) != strlen(request->model))
         reject(self, "BadRequest", "the model's name is not UTF-8");
-    if (provider_find(self->asked_model, given != NULL, &self->provider, &self->model, &error))
+    if (provider_find(self->asked_model, given != NULL, &self->provider, &self->by, &self->model, &error))
         reject(self, "BadRequest", error.message);
-    const char *base = first_of(request->base_url, self->client->base_url, getenv(self->provider->url_variable));
+    const char *base = first_of(request->base_url, self->client->base_url, getenv("OPENAI_BASE_URL"));
     if (!base) base = self->provider->base_url;
     int end = (int)strcspn(base, "?#"), length = end; /* a query stays behind the path */
     while (length > 0 && base[length - 1] == '/') length--;

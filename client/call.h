@@ -18,8 +18,6 @@
 /* A reply larger than this is refused: it could not be logged either. */
 #define CALL_REPLY_BYTES_MAX (64u << 20)
 
-typedef enum call_kind { CALL_CHAT, CALL_EMBEDDING } call_kind;
-
 /* An earlier stage's event, kept for the hooks of the later ones. */
 typedef struct kept_event {
     steno_event *event;
@@ -36,6 +34,7 @@ typedef struct call {
 
     /* where it goes */
     const provider *provider;
+    const wire *by;
     char *asked_model;
     const char *model;    /* in asked_model, without the prefix */
     char *api_key;        /* NULL: none */

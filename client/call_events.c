@@ -23,7 +23,9 @@ static void write_if(steno_draft *draft, const char *name, const char *value) {
 static void write_common(call *self, const steno_request *request) {
     steno_draft *draft = self->common;
     char key[MASK_KEY_BYTES];
-    static const char *const types[][2] = {{"completion", "acompletion"}, {"embedding", "aembedding"}};
+    static const char *const types[][2] = {[CALL_CHAT] = {"completion", "acompletion"},
+                                           [CALL_TEXT] = {"text_completion", "atext_completion"},
+                                           [CALL_EMBEDDING] = {"embedding", "aembedding"}};
     steno_draft_start(draft);
     steno_draft_string(draft, "call_id", self->call_id);
     write_if(draft, "trace_id", request->trace_id);

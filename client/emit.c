@@ -27,8 +27,9 @@ static bool missing(const steno_event *event, const char *name) {
 static const provider *provider_in_model(const steno_event *event, const char **model) {
     const char *asked = steno_event_string(event, "model");
     const provider *found = NULL;
+    const wire *by;
     if (!asked || !strchr(asked, '/') || !missing(event, "provider")) return NULL;
-    return provider_find(asked, false, &found, model, NULL) ? NULL : found;
+    return provider_find(asked, false, &found, &by, model, NULL) ? NULL : found;
 }
 
 /* The event's own fields, but for nil ones that get a value and those that are changed. */

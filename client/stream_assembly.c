@@ -11,6 +11,12 @@
 enum { CONTENT, REASONING_CONTENT, REASONING, REFUSAL, TEXTS };
 static const char *const text_names[TEXTS] = {"content", "reasoning_content", "reasoning", "refusal"};
 
+/* A block of thinking, which must go back to the provider as it came: every member is a text in pieces, but for `type`. */
+typedef struct block {
+    json_t *head; /* members that are no pieces */
+    buffer thinking, signature, data;
+} block;
+
 typedef struct tool_call {
     json_t *head; /* id, type and whatever else came, but for `function` */
     buffer name;
@@ -20,11 +26,14 @@ typedef struct tool_call {
 struct assembly_choice {
     buffer texts[TEXTS];
     bool has_text[TEXTS]; /* it came, if only as "" */
+    bool is_text;         /* a text completion's: it has a text and no message */
     json_t *message;      /* the other members of its deltas */
     json_t *head;         /* the other members of the choice: finish_reason, … */
     json_t *logprobs;     /* {content: […], refusal: […]} */
     tool_call *tool_calls[ASSEMBLY_TOOL_CALLS_MAX];
     size_t tool_calls_count;
+    block *blocks[ASSEMBLY_BLOCKS_MAX];
+    size_t blocks_count;
 };
 
 static steno_status no_memory(steno_error *error) {
@@ -92,6 +101,33 @@ static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, 
     return STENO_OK;
 }
 
+static steno_status add_block(assembly_choice *choice, const json_t *piece, size_t place, steno_error *error) {
+    size_t index = 0;
+    steno_status status = read_index(piece, place, ASSEMBLY_BLOCKS_MAX, &index, error);
+    if (status) return status;
+    block *to = choice->blocks[index];
+    if (!to && (to = calloc(1, sizeof *to))) {
+        to->head = json_object();
+        choice->blocks[index] = to;
+        if (index >= choice->blocks_count) choice->blocks_count = index + 1;
+    }
+    if (!to) return no_memory(error);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)piece, name, value) {
+        buffer *text = !strcmp(name, "thinking")    ? &to->thinking
+                       : !strcmp(name, "signature") ? &to->signature
+                       : !strcmp(name, "data")      ? &to->data
+                                                    : NULL;
+        if (text && json_is_string(value)) {
+            if ((status = add_text(text, value, error))) return status;
+        } else if (strcmp(name, "index") && !json_is_null(value)) {
+            json_object_set_nocheck(to->head, name, value);
+        }
+    }
+    return STENO_OK;
+}
+
 /* Content as an array of parts (Mistral's reasoning models): its text joins the text, and the parts are kept beside it. */
 static steno_status add_parts(stream_assembly *self, assembly_choice *choice, const json_t *parts, steno_error *error) {
     for (size_t i = 0; i < json_array_size(parts); i++) {
@@ -126,6 +162,9 @@ static steno_status add_delta(stream_assembly *self, assembly_choice *choice, co
             for (size_t i = 0; !status && i < json_array_size(value); i++)
                 status = add_tool_call(choice, json_array_get(value, i), i, error);
             self->has_content |= json_array_size(value) > 0;
+        } else if (!strcmp(name, "thinking_blocks") && json_is_array(value)) {
+            for (size_t i = 0; !status && i < json_array_size(value); i++)
+                status = add_block(choice, json_array_get(value, i), i, error);
         } else if (!json_is_null(value)) {
             json_object_set_nocheck(choice->message, name, value);
         }
@@ -162,6 +201,11 @@ static steno_status add_choice(stream_assembly *self, const json_t *piece, size_
             if (status) return status;
             const char *added = json_string_value(json_object_get(value, "content"));
             if (index == 0 && added) *text = added;
+        } else if (!strcmp(name, "text") && json_is_string(value)) { /* a text completion */
+            choice->is_text = true;
+            self->has_content |= json_string_length(value) > 0;
+            if (index == 0) *text = json_string_value(value);
+            if ((status = add_text(&choice->texts[CONTENT], value, error))) return status;
         } else if (!strcmp(name, "logprobs")) {
             add_logprobs(choice, value);
         } else if (strcmp(name, "index") && !json_is_null(value)) {
@@ -218,17 +262,44 @@ static json_t *tool_calls_json(const assembly_choice *choice) {
     return array;
 }
 
-static json_t *choice_json(const assembly_choice *choice, size_t index) {
-    json_t *message = json_object(), *json = json_object();
+static void set_piece(json_t *json, const char *name, const buffer *text) {
+    if (text->size) json_object_set_new_nocheck(json, name, text_json(text));
+}
+
+static json_t *blocks_json(const assembly_choice *choice) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < choice->blocks_count; i++) {
+        const block *from = choice->blocks[i];
+        if (!from) continue;
+        json_t *json = json_copy(from->head);
+        set_piece(json, "thinking", &from->thinking);
+        set_piece(json, "signature", &from->signature);
+        set_piece(json, "data", &from->data);
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+static json_t *message_json(const assembly_choice *choice) {
+    json_t *message = json_object();
     json_object_set_new_nocheck(message, "role", json_string("assistant"));
     json_object_set_new_nocheck(message, "content",
                                 choice->has_text[CONTENT] ? text_json(&choice->texts[CONTENT]) : json_null());
     for (int i = REASONING_CONTENT; i < TEXTS; i++)
         if (choice->has_text[i]) json_object_set_new_nocheck(message, text_names[i], text_json(&choice->texts[i]));
+    if (choice->blocks_count) json_object_set_new_nocheck(message, "thinking_blocks", blocks_json(choice));
     if (choice->tool_calls_count) json_object_set_new_nocheck(message, "tool_calls", tool_calls_json(choice));
     json_object_update(message, choice->message);
+    return message;
+}
+
+static json_t *choice_json(const assembly_choice *choice, size_t index) {
+    json_t *json = json_object();
     json_object_set_new_nocheck(json, "index", json_integer((json_int_t)index));
-    json_object_set_new_nocheck(json, "message", message);
+    if (choice->is_text)
+        json_object_set_new_nocheck(json, "text", text_json(&choice->texts[CONTENT]));
+    else
+        json_object_set_new_nocheck(json, "message", message_json(choice));
     if (json_object_size(choice->logprobs)) json_object_set_nocheck(json, "logprobs", choice->logprobs);
     json_object_set_new_nocheck(json, "finish_reason", json_null());
     json_object_update(json, choice->head);
@@ -240,7 +311,9 @@ json_t *assembly_response(const stream_assembly *self) {
     json_t *response = json_copy(self->head), *choices = json_array();
     for (size_t i = 0; i < self->choices_count; i++)
         if (self->choices[i]) json_array_append_new(choices, choice_json(self->choices[i], i));
-    json_object_set_new_nocheck(response, "object", json_string("chat.completion"));
+    const char *object = json_string_value(json_object_get(response, "object"));
+    if (!object || strcmp(object, "text_completion"))
+        json_object_set_new_nocheck(response, "object", json_string("chat.completion"));
     json_object_set_new_nocheck(response, "choices", choices);
     if (self->usage) json_object_set_nocheck(response, "usage", self->usage);
     return response;
@@ -255,6 +328,15 @@ static void choice_free(assembly_choice *choice) {
         buffer_free(&call->name);
         buffer_free(&call->arguments);
         free(call);
+    }
+    for (size_t i = 0; i < choice->blocks_count; i++) {
+        block *each = choice->blocks[i];
+        if (!each) continue;
+        json_decref(each->head);
+        buffer_free(&each->thinking);
+        buffer_free(&each->signature);
+        buffer_free(&each->data);
+        free(each);
     }
     json_decref(choice->message);
     json_decref(choice->head);

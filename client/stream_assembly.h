@@ -10,6 +10,7 @@
 /* More choices, or tool calls in one, than any provider gives: an index beyond is refused. */
 #define ASSEMBLY_CHOICES_MAX 128
 #define ASSEMBLY_TOOL_CALLS_MAX 128
+#define ASSEMBLY_BLOCKS_MAX 128
 
 typedef struct assembly_choice assembly_choice;
 

@@ -1,4 +1,4 @@
-/* Token counts, normalised: the one rule of EVENTS.md, "Usage". */
+/* Usage, normalised: one table of rules for every family (EVENTS.md, "Usage"). What a provider leaves out stays unknown: never zero. */
 #ifndef CLIENT_USAGE_H
 #define CLIENT_USAGE_H
 
@@ -6,12 +6,21 @@
 
 #include "client/steno.h"
 
-/* Nothing is known. */
+/* Every number STENO_UNKNOWN. */
 extern const steno_usage usage_unknown;
 
-/* Reads the `usage` object of an OpenAI-shaped reply, which is borrowed and may be NULL. */
-steno_usage usage_from_openai(const json_t *json);
-/* Writes field `usage`, with the provider's object in `raw`; nothing if there is none. */
+/* From the family's own object; NULL, or something else, is unknown usage. */
+steno_usage usage_from_openai(const json_t *raw);
+steno_usage usage_from_responses(const json_t *raw);
+steno_usage usage_from_anthropic(const json_t *raw);
+steno_usage usage_from_gemini(const json_t *raw);
+steno_usage usage_from_ollama(const json_t *raw);
+steno_usage usage_from_bedrock(const json_t *raw);
+steno_usage usage_from_cohere(const json_t *raw);
+
+/* As OpenAI's object, a new reference. */
+json_t *usage_to_openai(const steno_usage *usage);
+/* Writes field `usage` of an event: the known numbers, and the provider's own object. Nothing where there is no such object. */
 void usage_write(steno_draft *draft, const steno_usage *usage, const json_t *raw);
 
 #endif

@@ -1,4 +1,5 @@
-/* A small provider on 127.0.0.1 for tests and the demo: answers like OpenAI's API, and wrongly on request (fault.h).
+/* A small provider on 127.0.0.1 for tests and the demo: answers like each family of providers (route.h), and wrongly on
+ * request (fault.h).
  * Usage: steno-test-provider [--port N]   prints its base URL, ends on SIGTERM
  */
 #include <netinet/in.h>
@@ -23,7 +24,7 @@ typedef struct request {
 
 static enum MHD_Result note_header(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value) {
     (void)kind;
-    bool secret = !strcasecmp(name, "Authorization");
+    bool secret = !strcasecmp(name, "Authorization") || strcasestr(name, "key");
     json_object_set_new(ctx, name, json_string(secret ? "masked" : value));
     return MHD_YES;
 }
@@ -38,50 +39,59 @@ static char *reflect(struct MHD_Connection *connection, const request *what) {
     return text ? text : strdup("");
 }
 
-static bool authorized(struct MHD_Connection *connection) {
-    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
-    return value && !strncmp(value, "Bearer ", 7) && value[7];
+static bool authorized(const exchange *with, const char *header) {
+    const char *value = header ? MHD_lookup_connection_value(with->connection, MHD_HEADER_KIND, header) : "x";
+    bool bearer = header && !strcasecmp(header, "Authorization");
+    return value && *value && (!bearer || (!strncmp(value, "Bearer ", 7) && value[7]) || !strncmp(value, "AWS4-", 5));
 }
 
-static reply *simulated(const fault *faults) {
+static reply *simulated(const route *where, const fault *faults) {
     char message[96];
     snprintf(message, sizeof message, "This is a simulated error with status %d.", faults->status);
-    const char *type = faults->status == 429   ? "rate_limit_error"
+    const char *type = faults->status == 403   ? "permission_error"
+                       : faults->status == 429 ? "rate_limit_error"
                        : faults->status >= 500 ? "server_error"
                                                : "invalid_request_error";
-    return openai_error((unsigned)faults->status, message, faults->status == 403 ? "permission_error" : type,
-                        faults->status == 429 ? "rate_limit_exceeded" : NULL, faults);
+    const char *code = *faults->code ? faults->code : faults->status == 429 ? "rate_limit_exceeded" : NULL;
+    return where->error((unsigned)faults->status, message, type, code, faults);
 }
 
 /* The reply to a whole request. */
-static reply *answer(struct MHD_Connection *connection, const char *method, const char *path, const request *what,
-                     const fault *faults) {
+static reply *answer(exchange *with, const char *method) {
+    const fault *faults = with->faults;
     if (faults->hang)
         for (;;) poll(NULL, 0, -1);
-    if (faults->status >= 300) return simulated(faults);
-    if (!authorized(connection))
-        return openai_error(401, "You didn't provide an API key.", "invalid_request_error", "invalid_api_key", faults);
-    if (!strcmp(method, "GET") && !strcmp(path, "/v1/models")) return openai_models(faults);
-    bool chat = !strcmp(path, "/v1/chat/completions");
-    if (strcmp(method, "POST") || (!chat && strcmp(path, "/v1/embeddings")))
-        return openai_error(404, "There is nothing at this URL.", "invalid_request_error", NULL, faults);
-    json_t *json = json_loadb(what->body ? what->body : "", what->size, JSON_ALLOW_NUL, NULL);
-    if (!json)
-        return openai_error(400, "We could not parse the JSON body of your request.", "invalid_request_error", NULL,
+    const route *where = route_of(with->path);
+    if (!where) return openai_error(404, "There is nothing at this URL.", "invalid_request_error", NULL, faults);
+    if (faults->status >= 300) return simulated(where, faults);
+    if (!authorized(with, where->key_header))
+        return where->error(401, "You didn't provide an API key.", "invalid_request_error", "invalid_api_key", faults);
+    if (!with->body && strcmp(method, "GET"))
+        return where->error(400, "We could not parse the JSON body of your request.", "invalid_request_error", NULL,
                             faults);
-    reply *self;
-    bool stream = json_is_true(json_object_get(json, "stream"));
-    if (faults->empty || (faults->garbage && !stream)) {
-        self = reply_new(200, false, faults);
+    if (faults->empty || (faults->garbage && !strstr(with->body_text, "\"stream\":true"))) {
+        reply *self = reply_new(200, false, faults);
         if (self && faults->garbage) reply_add(self, strdup("<html>This is no JSON.</html>"));
-    } else if (chat) {
-        char *reflected = reflect(connection, what);
-        self = openai_chat(json, reflected, faults);
-        free(reflected);
-    } else {
-        self = openai_embeddings(json, faults);
+        return self;
     }
-    json_decref(json);
+    return where->answer(with);
+}
+
+static reply *answer_request(struct MHD_Connection *connection, const char *method, const char *path,
+                             const request *what, const fault *faults) {
+    const char *text = what->body ? what->body : "";
+    json_t *body = json_loadb(text, what->size, JSON_ALLOW_NUL, NULL);
+    char *reflected = reflect(connection, what);
+    exchange with = {.connection = connection,
+                     .path = path,
+                     .body = body,
+                     .body_text = text,
+                     .body_size = what->size,
+                     .reflected = reflected,
+                     .faults = faults};
+    reply *self = answer(&with, method);
+    free(reflected);
+    json_decref(body);
     return self;
 }
 
@@ -105,7 +115,7 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
     if (*size) return take_in(*state, data, size);
     fault faults;
     const char *path = fault_parse(url, &faults);
-    reply *self = path ? answer(connection, method, path, *state, &faults)
+    reply *self = path ? answer_request(connection, method, path, *state, &faults)
                        : openai_error(400, "The faults in this URL are not understood.", "invalid_request_error", NULL,
                                       &(fault){0});
     return self ? reply_send(self, connection) : MHD_NO;

@@ -1,11 +1,9 @@
 /* Chat completions (plain and streamed, several choices, tool calls), embeddings, models, errors. */
 #include "tests/provider/openai.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #define CHOICES_MAX 8
@@ -14,23 +12,13 @@
 
 /* ---- what the answer is about ---- */
 
-static long count_words(const char *text) {
-    long words = 0;
-    for (bool inside = false; *text; text++) {
-        bool letter = !isspace((unsigned char)*text);
-        words += letter && !inside;
-        inside = letter;
-    }
-    return words;
-}
-
 /* Words of a message's content, a string or parts. */
 static long content_words(const json_t *content) {
     long words = 0;
-    if (json_is_string(content)) return count_words(json_string_value(content));
+    if (json_is_string(content)) return route_words(json_string_value(content));
     for (size_t i = 0; i < json_array_size(content); i++) {
         const char *text = json_string_value(json_object_get(json_array_get(content, i), "text"));
-        words += text ? count_words(text) : 85; /* an image */
+        words += text ? route_words(text) : 85; /* an image */
     }
     return words;
 }
@@ -50,23 +38,9 @@ static const char *last_text(const json_t *messages) {
     return text ? text : "";
 }
 
-/* The answer's text, owned by the caller. */
-static char *answer(const json_t *request, const char *reflected, const fault *faults) {
-    char *text = NULL;
-    if (faults->reflect) return strdup(reflected);
-    if (faults->tokens) {
-        text = malloc((size_t)faults->tokens * 5 + 1);
-        if (!text) return NULL;
-        for (int i = 0; i < faults->tokens; i++) memcpy(text + 5 * i, "word ", 6);
-        return text;
-    }
-    const char *asked = last_text(json_object_get(request, "messages"));
-    return asprintf(&text, "You said: %s Thank you for asking.", asked) < 0 ? NULL : text;
-}
-
 static bool wants_tool(const json_t *request) {
     return json_array_size(json_object_get(request, "tools")) &&
-           strcasestr(last_text(json_object_get(request, "messages")), "tool");
+           route_wants_tool(last_text(json_object_get(request, "messages")));
 }
 
 static json_t *usage(long prompt, long completion) {
@@ -118,7 +92,7 @@ static reply *chat_whole(const json_t *request, const char *text, const fault *f
     if (!faults->no_usage)
         json_object_set_new(body, "usage",
                             usage(prompt_tokens(json_object_get(request, "messages")),
-                                  count_words(text) * (long)choices_wanted(request)));
+                                  route_words(text) * (long)choices_wanted(request)));
     reply_add_json(self, body);
     return self;
 }
@@ -203,42 +177,34 @@ static reply *chat_streamed(const json_t *request, const char *text, const fault
     }
     if (self.usage_wanted)
         add_chunk(&self, json_array(),
-                  usage(prompt_tokens(json_object_get(request, "messages")), count_words(text) * (long)choices));
+                  usage(prompt_tokens(json_object_get(request, "messages")), route_words(text) * (long)choices));
     if (!faults->no_done && !self.ended) reply_add_event(self.to, "[DONE]");
     json_decref(self.head);
     return self.to;
 }
 
-reply *openai_chat(const json_t *request, const char *reflected, const fault *faults) {
-    if (!json_array_size(json_object_get(request, "messages")))
+static reply *chat(const exchange *with) {
+    const json_t *messages = json_object_get(with->body, "messages");
+    if (!json_array_size(messages))
         return openai_error(400, "Missing required parameter: 'messages'.", "invalid_request_error",
-                            "missing_required_parameter", faults);
-    const char *model = json_string_value(json_object_get(request, "model"));
+                            "missing_required_parameter", with->faults);
+    const char *model = json_string_value(json_object_get(with->body, "model"));
     if (model && strstr(model, "does-not-exist"))
         return openai_error(404, "The model does not exist or you do not have access to it.", "invalid_request_error",
-                            "model_not_found", faults);
-    char *text = answer(request, reflected, faults);
+                            "model_not_found", with->faults);
+    char *text = route_answer(with, last_text(messages));
     if (!text) return NULL;
-    reply *self = json_is_true(json_object_get(request, "stream")) ? chat_streamed(request, text, faults)
-                                                                   : chat_whole(request, text, faults);
+    reply *self = json_is_true(json_object_get(with->body, "stream")) ? chat_streamed(with->body, text, with->faults)
+                                                                      : chat_whole(with->body, text, with->faults);
     free(text);
     return self;
 }
 
 /* ---- the rest ---- */
 
-/* Numbers that depend on the text alone. */
-static json_t *vector(const char *text) {
-    json_t *numbers = json_array();
-    unsigned hash = 2166136261u;
-    for (int i = 0; i < EMBEDDING_NUMBERS; i++) {
-        for (const char *p = text; *p; p++) hash = (hash ^ (unsigned char)*p) * 16777619u;
-        json_array_append_new(numbers, json_real((double)(hash % 20001) / 10000.0 - 1));
-    }
-    return numbers;
-}
-
-reply *openai_embeddings(const json_t *request, const fault *faults) {
+static reply *embeddings(const exchange *with) {
+    const json_t *request = with->body;
+    const fault *faults = with->faults;
     const json_t *input = json_object_get(request, "input");
     reply *self = input ? reply_new(200, false, faults) : NULL;
     if (!input)
@@ -250,9 +216,9 @@ reply *openai_embeddings(const json_t *request, const fault *faults) {
     long tokens = 0;
     for (size_t i = 0; i < count; i++) {
         const char *text = json_string_value(json_is_array(input) ? json_array_get(input, i) : input);
-        tokens += text ? count_words(text) : 1;
+        tokens += text ? route_words(text) : 1;
         json_array_append_new(data, json_pack("{s:s,s:i,s:o}", "object", "embedding", "index", (int)i, "embedding",
-                                              vector(text ? text : "")));
+                                              route_vector(text ? text : "")));
     }
     json_t *body =
         json_pack("{s:s,s:o,s:O?}", "object", "list", "data", data, "model", json_object_get(request, "model"));
@@ -264,8 +230,8 @@ reply *openai_embeddings(const json_t *request, const fault *faults) {
     return self;
 }
 
-reply *openai_models(const fault *faults) {
-    reply *self = reply_new(200, false, faults);
+static reply *models(const exchange *with) {
+    reply *self = reply_new(200, false, with->faults);
     if (self)
         reply_add_json(self, json_pack("{s:s,s:[{s:s,s:s},{s:s,s:s}]}", "object", "list", "data", "id", "gpt-4o-mini",
                                        "object", "model", "id", "text-embedding-3-small", "object", "model"));
@@ -279,3 +245,42 @@ reply *openai_error(unsigned status, const char *message, const char *type, cons
                                        "code", code));
     return self;
 }
+
+/* Text completion: the prompt is continued. */
+static reply *completions(const exchange *with) {
+    const char *prompt = json_string_value(json_object_get(with->body, "prompt"));
+    if (!prompt)
+        return openai_error(400, "Missing required parameter: 'prompt'.", "invalid_request_error",
+                            "missing_required_parameter", with->faults);
+    bool stream = json_is_true(json_object_get(with->body, "stream"));
+    char *text = route_answer(with, prompt);
+    reply *self = reply_new(200, stream, with->faults);
+    json_t *head = envelope(with->body, "text_completion"),
+           *counts = usage(route_words(prompt), route_words(text ? text : ""));
+    for (const char *at = text; stream && at && *at;) {
+        size_t size = strcspn(at, " ");
+        size += strspn(at + size, " ");
+        json_t *chunk = json_copy(head);
+        json_object_set_new(
+            chunk, "choices",
+            json_pack("[{s:i,s:s%,s:s?}]", "index", 0, "text", at, size, "finish_reason", at[size] ? NULL : "stop"));
+        reply_add_json(self, chunk);
+        at += size;
+    }
+    json_object_set_new(head, "choices",
+                        stream ? json_array()
+                               : json_pack("[{s:i,s:s?,s:s}]", "index", 0, "text", text, "finish_reason", "stop"));
+    json_object_set_new(head, "usage", counts);
+    reply_add_json(self, head);
+    if (stream) reply_add_event(self, "[DONE]");
+    free(text);
+    return self;
+}
+
+const route openai_routes[] = {
+    {"/v1/chat/completions", "", "Authorization", chat, openai_error},
+    {"/v1/completions", "", "Authorization", completions, openai_error},
+    {"/v1/embeddings", "", "Authorization", embeddings, openai_error},
+    {"/v1/models", "", "Authorization", models, openai_error},
+    {0},
+};

@@ -72,7 +72,7 @@ class Client(harness.SystemTest):
         self.assertGreater(call["ttft_ms"], 0)
 
     def test_streams_of_other_manners(self):
-        for fault in ("crlf=1", "split=1", "no_done=1", "content_type=text/plain"):
+        for fault in ("crlf=1", "split=1", "no_done=1", "content_type=text:plain"):
             with self.subTest(fault):
                 self.assertIn("ok You said: stream", self.calls("stream", fault))
 

@@ -1,0 +1,4 @@
+/* (to be written) */
+#include "client/providers/wire.h"
+
+const wire wire_azure = {.name = "azure"};
