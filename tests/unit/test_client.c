@@ -153,25 +153,50 @@ static void secrets_are_masked(void **state) {
     }
 }
 
-static void the_prefix_names_the_provider(void **state) {
+static void the_model_names_the_provider(void **state) {
+    (void)state;
+    static const struct {
+        const char *asked;
+        bool custom_url;
+        const char *provider, *model;
+        const wire *by;
+    } cases[] = {
+        {"gpt-4o", false, "openai", "gpt-4o", &wire_openai},
+        {"a-model-of-nobody", false, "openai", "a-model-of-nobody", &wire_openai},
+        {"groq/meta-llama/llama-4", false, "groq", "meta-llama/llama-4", &wire_openai},
+        {"meta-llama/llama-4", true, "openai", "meta-llama/llama-4", &wire_openai},
+        {"claude-sonnet-4-5", false, "anthropic", "claude-sonnet-4-5", &wire_anthropic},
+        {"claude-sonnet-4-5", true, "openai", "claude-sonnet-4-5", &wire_openai}, /* a gateway */
+        {"anthropic/claude-sonnet-4-5", true, "anthropic", "claude-sonnet-4-5", &wire_anthropic},
+        {"gemini-2.5-flash", false, "gemini", "gemini-2.5-flash", &wire_gemini},
+        {"openai/responses/gpt-5", false, "openai", "gpt-5", &wire_responses},
+        {"responses/gpt-5", false, "openai", "gpt-5", &wire_responses},
+        {"azure/my-deployment", false, "azure", "my-deployment", &wire_azure},
+        {"bedrock/us.amazon.nova-lite-v1:0", false, "bedrock", "us.amazon.nova-lite-v1:0", &wire_bedrock},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const provider *found;
+        const wire *by;
+        const char *model;
+        assert_int_equal(provider_find(cases[i].asked, cases[i].custom_url, &found, &by, &model, NULL), STENO_OK);
+        assert_string_equal(found->name, cases[i].provider);
+        assert_string_equal(model, cases[i].model);
+        assert_ptr_equal(by, cases[i].by);
+    }
+}
+
+static void what_names_no_provider_is_refused(void **state) {
     (void)state;
     const provider *found;
+    const wire *by;
     const char *model;
     steno_error error;
-    assert_int_equal(provider_find("gpt-4o", false, &found, &model, &error), STENO_OK);
-    assert_string_equal(found->name, "openai");
-    assert_string_equal(model, "gpt-4o");
-    assert_int_equal(provider_find("groq/meta-llama/llama-4", false, &found, &model, &error), STENO_OK);
-    assert_string_equal(found->name, "groq");
-    assert_string_equal(model, "meta-llama/llama-4");
-    assert_int_equal(provider_find("meta-llama/llama-4", true, &found, &model, &error), STENO_OK);
-    assert_string_equal(found->name, "openai");
-    assert_string_equal(model, "meta-llama/llama-4");
-    assert_int_equal(provider_find("opnai/gpt-4o", false, &found, &model, &error), STENO_INVALID);
+    assert_int_equal(provider_find("opnai/gpt-4o", false, &found, &by, &model, &error), STENO_INVALID);
     assert_non_null(strstr(error.message, "opnai"));
     assert_non_null(strstr(error.message, "openrouter"));
-    assert_int_equal(provider_find("", false, &found, &model, &error), STENO_INVALID);
-    assert_int_equal(provider_find("groq/", false, &found, &model, &error), STENO_INVALID);
+    assert_string_equal(found->name, "unknown");
+    assert_int_equal(provider_find("", false, &found, &by, &model, &error), STENO_INVALID);
+    assert_int_equal(provider_find("groq/", false, &found, &by, &model, &error), STENO_INVALID);
 }
 
 /* Emits one event and returns it as the spool has it; the caller frees with steno_event_free. */
@@ -264,7 +289,8 @@ int main(void) {
         cmocka_unit_test(usage_is_normalised_and_unknown_is_not_zero),
         cmocka_unit_test(failures_get_their_type_and_keep_the_message),
         cmocka_unit_test(secrets_are_masked),
-        cmocka_unit_test(the_prefix_names_the_provider),
+        cmocka_unit_test(the_model_names_the_provider),
+        cmocka_unit_test(what_names_no_provider_is_refused),
         cmocka_unit_test(an_emitted_event_gets_what_it_lacks),
         cmocka_unit_test(a_wrong_event_is_refused_with_the_reason),
         cmocka_unit_test(settings_out_of_range_are_refused),
