@@ -24,6 +24,7 @@ typedef struct task {
     steno_done_fn done;
     void *ctx;
     steno_call *held; /* NULL: the caller wanted no handle, or gave it back */
+    int64_t due_ms;   /* when its rest ends, on the monotonic clock */
 } task;
 
 /* What a caller holds. */
@@ -46,22 +47,34 @@ struct async_engine {
     bool cancels;      /* a call may have been cancelled */
     bool stop;
 
-    task *active; /* the thread's own */
+    task *active; /* the thread's own, as the next two */
     size_t active_count;
+    task *resting; /* between two attempts */
 };
 
 /* ---- the thread ---- */
 
-/* Ends a task: its events, its callback, and then whoever waits for it. */
-static void finish(async_engine *self, task *which, CURLcode code, bool sent) {
+static int64_t monotonic_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void give_handle(async_engine *self, task *which) {
+    if (which->handle) handle_give(&self->client->handles, which->handle);
+    which->handle = NULL;
+}
+
+/* Ends a task: its last event, its callback, and then whoever waits for it. */
+static void finish(async_engine *self, task *which) {
     steno_response *response;
     steno_error error = {0};
-    call_finish(which->call, sent ? which->handle : NULL, code, &response, &error);
+    call_finish(which->call, &response, &error);
     if (which->done)
         which->done(response, &error, which->ctx);
     else
         steno_response_free(response);
-    if (which->handle) handle_give(&self->client->handles, which->handle);
+    give_handle(self, which);
     pthread_mutex_lock(&self->mutex);
     if (which->held) which->held->task = NULL;
     self->unfinished--;
@@ -71,22 +84,40 @@ static void finish(async_engine *self, task *which, CURLcode code, bool sent) {
     free(which);
 }
 
+/* After an attempt: it rests before the next, or is finished. */
+static void go_on(async_engine *self, task *which) {
+    if (!call_goes_on(which->call)) {
+        finish(self, which);
+        return;
+    }
+    give_handle(self, which);
+    which->due_ms = monotonic_ms() + which->call->rest_ms;
+    which->next = self->resting;
+    self->resting = which;
+}
+
+static void end_attempt(async_engine *self, task *which, CURLcode code) {
+    call_end_attempt(which->call, which->handle, code);
+    go_on(self, which);
+}
+
+/* Makes an attempt of a task that is in no list. */
 static void start(async_engine *self, task *which) {
     call *what = which->call;
-    if (atomic_load(&what->cancelled) && !what->error.status)
-        failure_set(&what->error, "Cancelled", 0, false, "the call was cancelled before it began");
-    if (!what->error.status && !(which->handle = handle_take(&self->client->handles)))
-        failure_set(&what->error, "Connection", 0, true, "no memory for a connection");
-    if (what->error.status || call_start(what, which->handle)) {
-        finish(self, which, CURLE_OK, false);
+    if (call_goes_on(what) && atomic_load(&what->cancelled)) call_cancel(what);
+    if (call_goes_on(what) && !(which->handle = handle_take(&self->client->handles)))
+        call_fail(what, "no memory for a connection");
+    if (!call_goes_on(what)) {
+        finish(self, which);
+        return;
+    }
+    if (call_start(what, which->handle)) {
+        end_attempt(self, which, CURLE_OK);
         return;
     }
     curl_easy_setopt(which->handle, CURLOPT_PRIVATE, which);
-    CURLMcode refused = curl_multi_add_handle(self->multi, which->handle);
-    if (refused) {
-        failure_set(&what->error, "Connection", 0, true, "libcurl does not take the call: %s",
-                    curl_multi_strerror(refused));
-        finish(self, which, CURLE_OK, true);
+    if (curl_multi_add_handle(self->multi, which->handle)) {
+        end_attempt(self, which, CURLE_OUT_OF_MEMORY);
         return;
     }
     which->next = self->active;
@@ -120,6 +151,27 @@ static task *next_waiting(async_engine *self, bool cancels, bool stop) {
     return next;
 }
 
+/* Ends what was cancelled, or everything where it is time to stop, on the wire and at rest. */
+static void see_to_cancelled(async_engine *self, bool stop) {
+    for (task *which = self->active, *after; which; which = after) {
+        after = which->next;
+        if (stop) atomic_store(&which->call->cancelled, true);
+        if (!is_cancelled(which)) continue;
+        leave(self, which);
+        end_attempt(self, which, CURLE_ABORTED_BY_CALLBACK);
+    }
+    for (task **link = &self->resting; *link;) {
+        task *which = *link;
+        if (!stop && !is_cancelled(which)) {
+            link = &which->next;
+            continue;
+        }
+        *link = which->next;
+        call_cancel(which->call);
+        finish(self, which);
+    }
+}
+
 /* Takes on what waits, as far as there is room; sees to cancelled calls. False: time to stop. */
 static bool take_on(async_engine *self) {
     for (;;) {
@@ -129,18 +181,39 @@ static bool take_on(async_engine *self) {
         if (!next) self->cancels = false;
         pthread_mutex_unlock(&self->mutex);
         if (stop && next) atomic_store(&next->call->cancelled, true);
-        for (task *which = cancels || stop ? self->active : NULL, *after; which; which = after) {
-            after = which->next;
-            if (stop) atomic_store(&which->call->cancelled, true);
-            if (!is_cancelled(which)) continue;
-            leave(self, which);
-            finish(self, which, CURLE_ABORTED_BY_CALLBACK, true);
-        }
+        if (cancels || stop) see_to_cancelled(self, stop);
         if (next)
             start(self, next);
         else
             return !stop;
     }
+}
+
+/* Starts the attempts whose rest is over, as far as there is room. Returns ms until the next is due, at most POLL_MS. */
+static int rouse(async_engine *self) {
+    int64_t next_ms = POLL_MS;
+    const int64_t now = monotonic_ms();
+    task *due = NULL;
+    size_t room = self->client->async_max > self->active_count ? self->client->async_max - self->active_count : 0;
+    for (task **link = &self->resting; *link;) {
+        task *which = *link;
+        int64_t left = which->due_ms - now;
+        if (left > 0 || !room) {
+            if (left > 0 && left < next_ms) next_ms = left;
+            link = &which->next;
+            continue;
+        }
+        *link = which->next;
+        which->next = due;
+        due = which;
+        room--;
+    }
+    for (task *after; due; due = after) {
+        after = due->next;
+        next_ms = 0;
+        start(self, due);
+    }
+    return (int)next_ms;
 }
 
 static void finish_done(async_engine *self) {
@@ -151,7 +224,7 @@ static void finish_done(async_engine *self) {
         CURLcode code = message->data.result; /* the message goes with the handle */
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&which);
         leave(self, which);
-        finish(self, which, code, true);
+        end_attempt(self, which, code);
     }
 }
 
@@ -161,10 +234,11 @@ static void *engine_run(void *argument) {
         int running;
         curl_multi_perform(self->multi, &running);
         finish_done(self);
+        int next_ms = rouse(self);
         pthread_mutex_lock(&self->mutex);
         bool room = self->waiting && self->active_count < self->client->async_max;
         pthread_mutex_unlock(&self->mutex);
-        if (!room) curl_multi_poll(self->multi, NULL, 0, POLL_MS, NULL);
+        if (!room) curl_multi_poll(self->multi, NULL, 0, next_ms, NULL);
     }
     return NULL;
 }

@@ -6,27 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "client/failure.h"
+#include "client/mask.h"
+#include "client/usage.h"
+#include "schema/clean.h"
 #include "schema/json.h"
+#include "schema/json_text.h"
 
 /* Headers worth logging: who served it, and how near the limits are. A '-' at the end makes it a prefix. */
 static const char *const logged_headers[] = {
-    "x-request-id", "request-id",           "openai-processing-ms", "openai-organization", "openai-version",
-    "x-ratelimit-", "anthropic-ratelimit-", "retry-after",          "content-type",        "cf-ray",
+    "x-request-id",     "request-id",           "openai-processing-ms", "openai-organization", "openai-version",
+    "x-ratelimit-",     "anthropic-ratelimit-", "retry-after",          "content-type",        "cf-ray",
+    "x-amzn-requestid", "apim-request-id",      "x-ms-region",          "retry-after-ms",
 };
 #define HEADERS_MAX 64
 #define HEADER_BYTES_MAX 1024
+/* A day: any longer is as good as never. */
+#define RETRY_AFTER_SECONDS_MAX 86400
 
 static steno_status on_event(const char *name, const char *data, size_t size, void *ctx);
+static steno_status on_chunk(json_t *chunk, void *ctx);
 
-void call_reply_begin(call *self) { self->parser = (sse){.on_event = on_event, .ctx = self}; }
+void call_reply_begin(call *self) {
+    attempt *now = &self->now;
+    call_reply_free(self);
+    now->parser = (sse){.on_event = on_event, .ctx = self};
+    now->stream = (wire_stream){.ask = &self->to.ask, .on_chunk = on_chunk, .ctx = self};
+    now->retry_after_ms = -1;
+    self->first_token_time = 0;
+}
 
 void call_reply_free(call *self) {
-    buffer_free(&self->reply);
-    sse_free(&self->parser);
-    assembly_free(&self->assembly);
-    json_decref(self->reply_headers);
+    attempt *now = &self->now;
+    buffer_free(&now->bytes);
+    sse_free(&now->parser);
+    wire_stream_free(&now->stream);
+    assembly_free(&now->assembly);
+    json_decref(now->headers);
+    steno_response_free(now->response);
+    *now = (attempt){0};
 }
 
 /* ---- headers ---- */
@@ -40,29 +60,56 @@ static bool is_logged(const char *name) {
     return false;
 }
 
-static void note_header(call *self, const char *name, const char *value, size_t size) {
-    if (!strcmp(name, "content-type")) {
-        static const char stream_type[] = "text/event-stream";
-        bool json = memmem(value, size, "json", 4);
-        /* Servers that stream under another name are known; those that answer in one piece say JSON. */
-        self->sse =
-            self->stream &&
-            (!json || (size >= sizeof stream_type - 1 && !strncasecmp(value, stream_type, sizeof stream_type - 1)));
+/* The media type of a stream that is cut this way. */
+static const char *const stream_types[] = {[FRAMING_SSE] = "text/event-stream",
+                                           [FRAMING_LINES] = "application/x-ndjson",
+                                           [FRAMING_FRAMES] = "application/vnd.amazon.eventstream"};
+
+/* Servers that stream under another name are known; those that answer in one piece say JSON. A line of JSON is a stream of one. */
+static bool is_stream_type(framing cut, const char *value, size_t size) {
+    const char *type = stream_types[cut];
+    size_t length = strlen(type);
+    if (cut == FRAMING_LINES || (size >= length && !strncasecmp(value, type, length))) return true;
+    return cut == FRAMING_SSE && !memmem(value, size, "json", 4);
+}
+
+/* Seconds, or a date; "retry-after-ms" is OpenAI's finer one, and comes first. */
+static void note_retry_after(attempt *now, const char *name, const char *value, size_t size) {
+    char text[64], *end;
+    if (size >= sizeof text) return;
+    memcpy(text, value, size);
+    text[size] = '\0';
+    double number = strtod(text, &end);
+    bool in_ms = !strcmp(name, "retry-after-ms");
+    if (end == text || *end) {
+        time_t when = in_ms ? -1 : curl_getdate(text, NULL);
+        if (when < 0) return;
+        number = difftime(when, time(NULL));
     }
-    if (!is_logged(name) || json_object_size(self->reply_headers) >= HEADERS_MAX) return;
+    if (!(number >= 0)) number = 0;
+    if (number > RETRY_AFTER_SECONDS_MAX) number = RETRY_AFTER_SECONDS_MAX;
+    if (in_ms || now->retry_after_ms < 0) now->retry_after_ms = (int64_t)(in_ms ? number : number * 1000);
+}
+
+static void note_header(call *self, const char *name, const char *value, size_t size) {
+    attempt *now = &self->now;
+    if (!strcmp(name, "content-type")) now->streams = self->stream && is_stream_type(self->to.by->framing, value, size);
+    if (!strcmp(name, "retry-after") || !strcmp(name, "retry-after-ms")) note_retry_after(now, name, value, size);
+    if (!is_logged(name) || json_object_size(now->headers) >= HEADERS_MAX) return;
     json_t *text = json_stringn(value, size); /* NULL if it is no UTF-8 */
-    if (text) json_object_set_new(self->reply_headers, name, text);
+    if (text) json_object_set_new(now->headers, name, text);
 }
 
 size_t call_reply_header(char *line, size_t size, size_t count, void *ctx) {
     call *self = ctx;
     size_t length = size * count;
     if (length >= 5 && !memcmp(line, "HTTP/", 5)) { /* a new reply: what came before was a 1xx or a proxy's */
-        json_decref(self->reply_headers);
-        self->reply_headers = json_object();
-        self->sse = self->stream;
+        json_decref(self->now.headers);
+        self->now.headers = json_object();
+        self->now.streams = self->stream;
+        self->now.retry_after_ms = -1;
         const char *space = memchr(line, ' ', length);
-        self->http_status = space ? (int)strtol(space, NULL, 10) : 0; /* the line ends with CRLF */
+        self->now.http_status = space ? (int)strtol(space, NULL, 10) : 0; /* the line ends with CRLF */
         return length;
     }
     const char *colon = memchr(line, ':', length);
@@ -81,8 +128,8 @@ size_t call_reply_header(char *line, size_t size, size_t count, void *ctx) {
 /* ---- chunks ---- */
 
 static steno_status malformed(call *self, const char *what, const char *detail) {
-    failure_set(&self->error, "MalformedResponse", self->http_status, true, "%s from %s: %s", what, self->api_base,
-                detail);
+    failure_set(&self->now.error, "MalformedResponse", self->now.http_status, true, "%s from %s: %s", what,
+                self->to.api_base, detail);
     return STENO_FAILED;
 }
 
@@ -90,158 +137,210 @@ static bool is_error(const json_t *json) {
     return json_object_get(json, "error") && !json_is_null(json_object_get(json, "error"));
 }
 
-/* One event of the stream. */
-static steno_status on_event(const char *name, const char *data, size_t size, void *ctx) {
+/* Shows a chunk to the application: its text as it came where it is passed through, else made. */
+static bool app_goes_on(call *self, const json_t *chunk, const char *text) {
+    buffer made = {0};
+    bool same = chunk == self->now.record;
+    if (!self->on_chunk) return true;
+    if (!same && !json_text_add(&made, chunk)) return false;
+    bool goes_on = !self->on_chunk(text, same ? self->now.record_text : buffer_text(&made), self->on_chunk_ctx);
+    buffer_free(&made);
+    return goes_on;
+}
+
+/* One OpenAI-shaped chunk. */
+static steno_status on_chunk(json_t *chunk, void *ctx) {
     call *self = ctx;
-    (void)name;
-    if (self->done) return STENO_OK;
-    if (size == 6 && !memcmp(data, "[DONE]", 6)) {
-        self->done = true;
-        return STENO_OK;
-    }
-    steno_error reason = {0};
-    json_t *chunk = json_parse(data, size, &reason);
-    /* The piece of an event at which a stream was cut is no event. */
-    if (!chunk) return self->ending ? STENO_OK : malformed(self, "a chunk of the stream", reason.message);
-    steno_status status = STENO_OK;
+    attempt *now = &self->now;
     const char *text = "";
-    if (is_error(chunk) && !json_object_get(chunk, "choices")) {
-        failure_from_reply(&self->error, self->http_status, chunk, data);
-        status = STENO_FAILED;
-    } else if (assembly_add(&self->assembly, chunk, &text, &reason)) {
+    steno_error reason = {0};
+    if (assembly_add(&now->assembly, chunk, &text, &reason))
+        return malformed(self, "a chunk of the stream", reason.message);
+    if (now->assembly.has_content && self->first_token_time == 0) self->first_token_time = identity_now();
+    call_publish_chunk(self, chunk);
+    now->chunks++;
+    if (app_goes_on(self, chunk, text)) return STENO_OK;
+    atomic_store(&self->cancelled, true);
+    return STENO_FAILED;
+}
+
+/* One record of the stream, whatever it was cut out of. */
+static steno_status on_record(call *self, const char *name, const char *text, size_t size) {
+    attempt *now = &self->now;
+    steno_error reason = {0};
+    json_t *record = json_parse(text, size, &reason);
+    /* The piece of a record at which a stream was cut is no record. */
+    if (!record) return now->ending ? STENO_OK : malformed(self, "a chunk of the stream", reason.message);
+    now->record = record;
+    now->record_text = text;
+    steno_status status = self->to.by->record(&now->stream, name, record, &reason);
+    if (status == STENO_CORRUPT) {
         status = malformed(self, "a chunk of the stream", reason.message);
-    } else {
-        if (self->assembly.has_content && self->first_token_time == 0) self->first_token_time = identity_now();
-        call_publish_chunk(self, chunk);
-        self->chunks++;
-        if (self->on_chunk && self->on_chunk(text, data, self->on_chunk_ctx)) {
-            atomic_store(&self->cancelled, true);
-            status = STENO_FAILED;
-        }
+    } else if (status && !now->error.status && reason.status) {
+        now->error = reason;
+        now->error.http_status = now->http_status;
     }
-    json_decref(chunk);
+    now->record = NULL;
+    json_decref(record);
     return status;
 }
 
-static bool is_accepted(const call *self) { return self->http_status >= 200 && self->http_status < 300; }
+static steno_status on_event(const char *name, const char *data, size_t size, void *ctx) {
+    call *self = ctx;
+    if (self->now.done) return STENO_OK;
+    if (size == 6 && !memcmp(data, "[DONE]", 6)) {
+        self->now.done = true;
+        return STENO_OK;
+    }
+    return on_record(self, name, data, size);
+}
+
+/* ---- bytes ---- */
+
+static steno_status feed(call *self, const char *bytes, size_t size, steno_error *error) {
+    return sse_feed(&self->now.parser, bytes, size, error);
+}
+
+static void feed_end(call *self) { sse_end(&self->now.parser, NULL); }
+
+static bool is_accepted(const call *self) { return self->now.http_status >= 200 && self->now.http_status < 300; }
 
 size_t call_reply_bytes(char *bytes, size_t size, size_t count, void *ctx) {
     call *self = ctx;
+    attempt *now = &self->now;
     size_t length = size * count;
     if (atomic_load_explicit(&self->cancelled, memory_order_relaxed)) return CURL_WRITEFUNC_ERROR;
-    if (length > CALL_REPLY_BYTES_MAX - self->reply.size) {
-        failure_set(&self->error, "MalformedResponse", self->http_status, false,
-                    "the reply from %s is larger than %u MiB", self->api_base, CALL_REPLY_BYTES_MAX >> 20);
+    if (length > CALL_REPLY_BYTES_MAX - now->bytes.size) {
+        failure_set(&now->error, "MalformedResponse", now->http_status, false,
+                    "the reply from %s is larger than %u MiB", self->to.api_base, CALL_REPLY_BYTES_MAX >> 20);
         return CURL_WRITEFUNC_ERROR;
     }
-    if (!buffer_add(&self->reply, bytes, length)) {
-        failure_set(&self->error, "Connection", self->http_status, true, "no memory for the reply from %s",
-                    self->api_base);
+    if (!buffer_add(&now->bytes, bytes, length)) {
+        failure_set(&now->error, "Connection", now->http_status, true, "no memory for the reply from %s",
+                    self->to.api_base);
         return CURL_WRITEFUNC_ERROR;
     }
-    if (!self->sse || !is_accepted(self)) return length;
+    if (!now->streams || !is_accepted(self)) return length;
     steno_error reason = {0};
-    if (!sse_feed(&self->parser, bytes, length, &reason)) return length;
-    if (!self->error.status && !atomic_load(&self->cancelled)) malformed(self, "the stream", reason.message);
+    if (!feed(self, bytes, length, &reason)) return length;
+    if (!now->error.status && !atomic_load(&self->cancelled)) malformed(self, "the stream", reason.message);
     return CURL_WRITEFUNC_ERROR;
 }
 
 /* ---- the end ---- */
 
+/* The response, with its usage in OpenAI's shape and, for events, the provider's own. Takes over `json`. */
+static steno_response *respond(call *self, json_t *json, const json_t *raw) {
+    steno_usage usage = self->to.by->usage(raw);
+    if (json_is_object(raw))
+        json_object_set_new_nocheck(json, "usage",
+                                    self->to.by->usage == usage_from_openai ? json_incref((json_t *)(uintptr_t)raw)
+                                                                            : usage_to_openai(&usage));
+    return response_new(json, raw, &usage, self->call_id);
+}
+
 /* A reply in one piece. */
-static steno_response *whole_reply(call *self) {
+static void read_whole(call *self) {
+    attempt *now = &self->now;
     steno_error reason = {0};
-    const char *needed = self->kind == CALL_EMBEDDING ? "data" : "choices";
-    if (self->reply.size == 0) {
+    if (now->bytes.size == 0) {
         malformed(self, "the reply", "it is empty");
-        return NULL;
+        return;
     }
-    json_t *json = json_parse(self->reply.bytes, self->reply.size, &reason);
-    if (!json) {
+    json_t *native = json_parse(now->bytes.bytes, now->bytes.size, &reason);
+    if (!native) {
         malformed(self, "the reply", reason.message);
-        return NULL;
+        return;
     }
-    if (json_is_array(json_object_get(json, needed))) return response_new(json, self->call_id);
-    if (is_error(json)) {
-        failure_from_reply(&self->error, self->http_status, json, self->reply.bytes);
-    } else {
-        char detail[64];
-        snprintf(detail, sizeof detail, "it is JSON, but has no `%s`", needed);
-        malformed(self, "the reply", detail);
-    }
-    json_decref(json);
-    return NULL;
+    const json_t *raw = NULL;
+    json_t *json = self->to.by->reply(&self->to.ask, native, &raw, &reason);
+    if (json)
+        now->response = respond(self, json, raw);
+    else if (reason.status == STENO_FAILED)
+        now->error = reason;
+    else if (is_error(native))
+        failure_from_reply(&now->error, now->http_status, native, now->bytes.bytes);
+    else
+        malformed(self, "the reply", reason.message);
+    json_decref(native);
 }
 
-static steno_response *streamed_reply(call *self) {
-    json_t *json = assembly_response(&self->assembly);
-    return json ? response_new(json, self->call_id) : NULL;
+static void read_stream(call *self) {
+    json_t *json = assembly_response(&self->now.assembly);
+    if (json) self->now.response = respond(self, json, self->now.stream.usage);
 }
 
-/* [DONE] is optional, and what breaks off behind the last choice's finish_reason is at most the usage. */
-static bool is_complete(const call *self) { return self->done || assembly_is_finished(&self->assembly); }
+/* The word for the end is optional, and what breaks off behind the last choice's finish_reason is at most the usage. */
+static bool is_complete(const attempt *now) {
+    return now->done || now->stream.done || assembly_is_finished(&now->assembly);
+}
 
 /* A server that answers in one piece, whatever it calls it. */
-static bool is_json(const call *self) {
-    const char *text = buffer_text(&self->reply);
-    return text[strspn(text, " \t\r\n")] == '{';
+static bool is_whole_json(const call *self) {
+    const char *text = buffer_text(&self->now.bytes);
+    return self->to.by->framing == FRAMING_SSE && text[strspn(text, " \t\r\n")] == '{';
 }
 
 static void cut_off(call *self, const char *reason) {
-    failure_set(&self->error, "Connection", self->http_status, true,
-                "the stream from %s broke off after %zu chunks, before the reply was complete: %s", self->api_base,
-                self->chunks, reason);
+    failure_set(&self->now.error, "Connection", self->now.http_status, true,
+                "the stream from %s broke off after %zu chunks, before the reply was complete: %s", self->to.api_base,
+                self->now.chunks, reason);
 }
 
 /* The provider refused. */
 static void refused(call *self) {
-    json_t *json = json_parse(buffer_text(&self->reply), self->reply.size, NULL);
-    failure_from_reply(&self->error, self->http_status, json, buffer_text(&self->reply));
+    attempt *now = &self->now;
+    json_t *json = json_parse(buffer_text(&now->bytes), now->bytes.size, NULL);
+    failure_from_reply(&now->error, now->http_status, json, buffer_text(&now->bytes));
     json_decref(json);
 }
 
 static void trace(call *self, CURLcode code) {
-    int length = snprintf(self->trace, sizeof self->trace, "POST %s%s", self->api_base,
-                          self->kind == CALL_EMBEDDING ? "/embeddings" : "/chat/completions");
-    if (length < 0 || length >= (int)sizeof self->trace) return;
-    size_t used = (size_t)length, left = sizeof self->trace - used;
+    attempt *now = &self->now;
+    cleanup_free char *url = mask_url(self->to.url);
+    int length = snprintf(now->trace, sizeof now->trace, "POST %s", url ? url : self->to.api_base);
+    if (length < 0 || length >= (int)sizeof now->trace) return;
+    size_t used = (size_t)length, left = sizeof now->trace - used;
     if (code && code != CURLE_WRITE_ERROR && code != CURLE_ABORTED_BY_CALLBACK)
-        snprintf(self->trace + used, left, ": libcurl %d: %s", code,
+        snprintf(now->trace + used, left, ": libcurl %d: %s", code,
                  *self->curl_error ? self->curl_error : curl_easy_strerror(code));
-    else if (self->http_status)
-        snprintf(self->trace + used, left, ": HTTP %d", self->http_status);
+    else if (now->http_status)
+        snprintf(now->trace + used, left, ": HTTP %d", now->http_status);
 }
 
-steno_response *call_reply_end(call *self, CURLcode code) {
-    bool accepted = is_accepted(self), stream = self->sse && accepted && !is_json(self);
-    /* The last event may lack its blank line. */
-    self->ending = true;
-    if (stream && !self->error.status && !self->done && !self->cancelled) sse_end(&self->parser, NULL);
-    steno_response *response = NULL;
+/* Finds out how it ended; a reply in one piece is read. */
+static void judge(call *self, CURLcode code, bool stream) {
+    attempt *now = &self->now;
+    const char *reason = *self->curl_error ? self->curl_error : curl_easy_strerror(code);
     if (atomic_load(&self->cancelled))
-        failure_set(&self->error, "Cancelled", self->http_status, false, "the call was cancelled");
-    else if (self->error.status) {
-        /* said while the reply came in */
-    } else if (code && !(stream && is_complete(self))) {
-        if (stream && self->chunks && code != CURLE_OPERATION_TIMEDOUT)
-            cut_off(self, *self->curl_error ? self->curl_error : curl_easy_strerror(code));
-        else
-            failure_from_curl(&self->error, code, self->api_base, self->curl_error, self->timeout_ms);
-    } else if (!accepted) {
+        failure_set(&now->error, "Cancelled", now->http_status, false, "the call was cancelled");
+    else if (now->error.status)
+        return; /* said while the reply came in */
+    else if (code && !(stream && is_complete(now)) && stream && now->chunks && code != CURLE_OPERATION_TIMEDOUT)
+        cut_off(self, reason);
+    else if (code && !(stream && is_complete(now)))
+        failure_from_curl(&now->error, code, self->to.api_base, self->curl_error, self->timeout_ms);
+    else if (!is_accepted(self))
         refused(self);
-    } else if (!stream) {
-        response = whole_reply(self);
-        /* A server that does not stream answers in one chunk; it is too late to cancel. */
-        if (response && self->on_chunk)
-            self->on_chunk(steno_response_text(response), steno_response_json(response), self->on_chunk_ctx);
-    } else if (!is_complete(self)) {
+    else if (!stream)
+        read_whole(self);
+    else if (!is_complete(now))
         cut_off(self, "the server closed it");
-    }
-    if (stream) response = streamed_reply(self);
-    if (!response && !self->error.status) malformed(self, "the reply", "it has no chunks");
-    if (self->error.status) {
-        self->error.http_status = self->http_status;
-        trace(self, code);
-    }
-    return response;
+}
+
+void call_reply_end(call *self, CURLcode code) {
+    attempt *now = &self->now;
+    bool stream = now->streams && is_accepted(self) && !is_whole_json(self);
+    /* The last record may lack its end. */
+    now->ending = true;
+    if (stream && !now->error.status && !now->done && !atomic_load(&self->cancelled)) feed_end(self);
+    judge(self, code, stream);
+    /* A server that does not stream answers in one chunk; it is too late to cancel. */
+    if (now->response && self->on_chunk)
+        self->on_chunk(steno_response_text(now->response), steno_response_json(now->response), self->on_chunk_ctx);
+    if (stream) read_stream(self);
+    if (!now->response && !now->error.status) malformed(self, "the reply", "it has no chunks");
+    if (!now->error.status) return;
+    now->error.http_status = now->http_status;
+    trace(self, code);
 }

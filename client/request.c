@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/client.h"
+#include "client/response.h"
 #include "schema/json.h"
 #include "schema/utf8.h"
 
@@ -18,7 +20,11 @@ steno_request *steno_request_new(const char *model) {
     request->params = json_object();
     request->metadata = json_object();
     request->tags = json_array();
-    if (!request->model || !request->params || !request->metadata || !request->tags) {
+    request->fallbacks = json_array();
+    request->headers = json_object();
+    request->retries = -1;
+    if (!request->model || !request->params || !request->metadata || !request->tags || !request->fallbacks ||
+        !request->headers) {
         steno_request_free(request);
         return NULL;
     }
@@ -30,6 +36,8 @@ void steno_request_free(steno_request *request) {
     json_decref(request->params);
     json_decref(request->metadata);
     json_decref(request->tags);
+    json_decref(request->fallbacks);
+    json_decref(request->headers);
     free(request->model);
     free(request->user);
     free(request->session_id);
@@ -38,6 +46,37 @@ void steno_request_free(steno_request *request) {
     free(request->api_key);
     free(request->base_url);
     free(request);
+}
+
+/* False when memory is short. */
+static bool copy_text(char **to, const char *from) { return !from || (*to = strdup(from)); }
+
+static bool copy_json(json_t **to, json_t *from) {
+    json_decref(*to);
+    return (*to = json_deep_copy(from));
+}
+
+steno_request *request_copy(const steno_request *request) {
+    steno_request *copy = steno_request_new(request->model);
+    if (!copy) return NULL;
+    if (!copy_json(&copy->params, request->params) || !copy_json(&copy->metadata, request->metadata) ||
+        !copy_json(&copy->tags, request->tags) || !copy_json(&copy->fallbacks, request->fallbacks) ||
+        !copy_json(&copy->headers, request->headers) || !copy_text(&copy->user, request->user) ||
+        !copy_text(&copy->session_id, request->session_id) || !copy_text(&copy->trace_id, request->trace_id) ||
+        !copy_text(&copy->parent_id, request->parent_id) || !copy_text(&copy->api_key, request->api_key) ||
+        !copy_text(&copy->base_url, request->base_url)) {
+        steno_request_free(copy);
+        return NULL;
+    }
+    copy->timeout_ms = request->timeout_ms;
+    copy->try_timeout_ms = request->try_timeout_ms;
+    copy->retries = request->retries;
+    copy->drop_params = request->drop_params;
+    copy->privacy = request->privacy;
+    copy->cache_use = request->cache_use;
+    copy->cache_ttl_ms = request->cache_ttl_ms;
+    copy->error = request->error;
+    return copy;
 }
 
 /* Notes the error of a setter; `request->error` is what the call will say. */
@@ -218,13 +257,101 @@ steno_status steno_request_set_base_url(steno_request *request, const char *base
     return set_text(request, &request->base_url, base_url);
 }
 
-steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms) {
-    if (timeout_ms >= 1 && timeout_ms <= TIMEOUT_MS_MAX) {
-        request->timeout_ms = timeout_ms;
+static steno_status set_time(steno_request *request, const char *name, int64_t *to, int64_t min, int64_t ms) {
+    if (ms >= min && ms <= TIMEOUT_MS_MAX) {
+        *to = ms;
         return STENO_OK;
     }
     steno_error error;
-    steno_fail(&error, STENO_INVALID, "timeout_ms must be 1 to %lld, not %lld", (long long)TIMEOUT_MS_MAX,
-               (long long)timeout_ms);
+    steno_fail(&error, STENO_INVALID, "%s must be %lld to %lld, not %lld", name, (long long)min,
+               (long long)TIMEOUT_MS_MAX, (long long)ms);
+    return failed(request, &error);
+}
+
+steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms) {
+    return set_time(request, "timeout_ms", &request->timeout_ms, 1, timeout_ms);
+}
+
+steno_status steno_request_set_try_timeout_ms(steno_request *request, int64_t timeout_ms) {
+    return set_time(request, "try_timeout_ms", &request->try_timeout_ms, 1, timeout_ms);
+}
+
+steno_status steno_request_set_cache(steno_request *request, steno_cache_use use, int64_t ttl_ms) {
+    request->cache_use = use;
+    return set_time(request, "the cache's ttl_ms", &request->cache_ttl_ms, 0, ttl_ms);
+}
+
+steno_status steno_request_set_retries(steno_request *request, unsigned retries) {
+    if (retries <= CLIENT_RETRIES_MAX) {
+        request->retries = (int)retries;
+        return STENO_OK;
+    }
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "a call has at most %d retries, not %u", CLIENT_RETRIES_MAX, retries);
+    return failed(request, &error);
+}
+
+steno_status steno_request_set_drop_params(steno_request *request, bool drop) {
+    request->drop_params = drop;
+    return STENO_OK;
+}
+
+steno_status steno_request_set_privacy(steno_request *request, unsigned privacy) {
+    request->privacy = privacy;
+    return STENO_OK;
+}
+
+steno_status steno_request_add_fallback(steno_request *request, const char *model) {
+    steno_error error;
+    if (json_array_size(request->fallbacks) < CLIENT_FALLBACKS_MAX)
+        return json_array_append_new(request->fallbacks, string(model)) ? no_memory(request) : STENO_OK;
+    steno_fail(&error, STENO_LIMIT, "a request has at most %d fallbacks", CLIENT_FALLBACKS_MAX);
+    return failed(request, &error);
+}
+
+steno_status steno_request_add_response(steno_request *request, const steno_response *response) {
+    json_t *message = json_object_get(json_array_get(json_object_get(response->json, "choices"), 0), "message");
+    if (json_is_object(message)) return append(request, "messages", json_deep_copy(message));
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "the response has no message to go on from");
+    return failed(request, &error);
+}
+
+steno_status steno_request_add_tool_result(steno_request *request, const char *id, const char *text) {
+    json_t *message = json_object();
+    if (!message || json_object_set_new_nocheck(message, "role", json_string("tool")) ||
+        json_object_set_new_nocheck(message, "tool_call_id", string(id)) ||
+        json_object_set_new_nocheck(message, "content", string(text))) {
+        json_decref(message);
+        return no_memory(request);
+    }
+    return append(request, "messages", message);
+}
+
+char *steno_request_get_json(const steno_request *request, const char *name) {
+    const json_t *value = json_object_get(request->params, name);
+    return value ? json_dumps(value, JSON_FLAGS_OUT) : NULL;
+}
+
+steno_status steno_request_set_model(steno_request *request, const char *model) {
+    return set_text(request, &request->model, model);
+}
+
+const char *steno_request_model(const steno_request *request) { return request->model; }
+
+/* A token (RFC 9110), or a value that ends no line. */
+static bool is_header_text(const char *text, bool is_name) {
+    if (is_name && !*text) return false;
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7F || (is_name && strchr(" ()<>@,;:\\\"/[]?={}", *text)))
+            return false;
+    return true;
+}
+
+steno_status steno_request_set_header(steno_request *request, const char *name, const char *value) {
+    if (is_header_text(name, true) && is_header_text(value, false))
+        return set(request, request->headers, name, string(value));
+    steno_error error;
+    steno_fail(&error, STENO_INVALID, "\"%.64s\" and its value are no HTTP header", name);
     return failed(request, &error);
 }

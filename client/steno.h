@@ -45,9 +45,21 @@ typedef struct steno_config {
     const char *api_key;     /* for every provider; NULL: the provider's own variable (OPENAI_API_KEY, …) */
     const char *base_url; /* for every provider; NULL: the provider's variable (OPENAI_BASE_URL, …), else its default */
     int64_t timeout_ms;   /* a whole call, 1 to 86,400,000; 0: 600,000 */
-    size_t spool_bytes_max; /* disk that undelivered events may take; 0: 256 MiB */
-    size_t async_max;       /* asynchronous calls on the wire at once, further ones wait; 0: 256 */
+    size_t spool_bytes_max;  /* disk that undelivered events may take; 0: 256 MiB */
+    size_t async_max;        /* asynchronous calls on the wire at once, further ones wait; 0: 256 */
+    const char *api_version; /* of Azure's dated API; NULL: AZURE_API_VERSION, OPENAI_API_VERSION, else its v1 API */
+    int64_t try_timeout_ms;  /* one attempt of a call, 1 to 86,400,000; 0: only the whole call has a limit */
+    unsigned retries;        /* further attempts after failures that may pass, at most 20; 0: none */
+    int64_t retry_delay_ms;  /* before the first of them, 1 to 60,000; doubles each time, with jitter; 0: 500 */
+    bool drop_params;        /* what a provider has no place for is left out instead of refused */
+    unsigned privacy;        /* STENO_NO_…: what no call of this client records */
 } steno_config;
+
+/* What is not recorded: neither in the log nor shown to hooks. The caller's own response is whole all the same. Requests can add to what their client
+ * says, never take away from it. */
+#define STENO_NO_MESSAGES 1u /* messages, input, prompt, the body as sent, and parameters that are texts */
+#define STENO_NO_REPLIES 2u  /* what the model and the provider said, chunks and error messages among it */
+#define STENO_NO_EVENTS 4u   /* nothing at all: the call leaves no trace */
 
 #define STENO_CONFIG_INIT \
     { .size = sizeof(steno_config) }
@@ -67,11 +79,40 @@ STENO_API steno_status steno_client_new(const steno_config *config, steno_client
  */
 STENO_API void steno_client_free(steno_client *client);
 
+/* Key and address of one provider ("anthropic"), for clients that call several; either may be NULL. They come before the settings for every
+ * provider. Copied. Before the first call only. STENO_INVALID: there is no such provider.
+ */
+STENO_API steno_status steno_client_set_provider(steno_client *client, const char *provider, const char *api_key,
+                                                 const char *base_url, steno_error *error);
+/* A model that takes over where a call, with its retries, failed: for requests that name none themselves. At most 8, tried in their order. */
+STENO_API steno_status steno_client_add_fallback(steno_client *client, const char *model, steno_error *error);
+
+/* A cache of responses: a request that was answered before, with everything in it that shapes the answer, is answered from it. A hit is a lone
+ * `success` with `cache_hit` and costs nothing. Only whole, successful replies are kept. A cache that is down never fails a call. */
+typedef struct steno_cache_config {
+    size_t size; /* sizeof(steno_cache_config) */
+    const char
+        *url; /* "memory:", "sqlite:PATH" or "redis://[[USER:]PASSWORD@]HOST[:PORT][/DB]", "unix:///PATH" (Redis) */
+    int64_t ttl_ms;         /* how long an answer is good; 0: an hour */
+    size_t bytes_max;       /* of memory or the file; 0: 64 MiB. Redis has its own limit */
+    const char *name_space; /* keeps apart what must not share answers; NULL: none */
+    bool opt_in;            /* only for requests that ask for it */
+} steno_cache_config;
+
+#define STENO_CACHE_CONFIG_INIT \
+    { .size = sizeof(steno_cache_config) }
+
+/* Copied. Before the first call only. STENO_INVALID (the URL), STENO_SYSTEM (the file can't be opened). */
+STENO_API steno_status steno_client_set_cache(steno_client *client, const steno_cache_config *config,
+                                              steno_error *error);
+
 /* ---- hooks: the five events, in process ---- */
 
 /* Called with each event of a call, after it is in the spool. `event` is borrowed for the time of the call and shows the
- * fields of the call's earlier stages too. Hooks run on the thread that makes the call (steno_complete) or on the
- * library's own (steno_complete_async): they should be quick. Several threads may be in a hook at once.
+ * fields of the call's earlier stages too. Synchronous hooks run on the thread that makes the call (steno_complete) or on the
+ * library's own (steno_complete_async): they should be quick, and several threads may be in one at once.
+ * Asynchronous ones run one after another on a thread for hooks alone, with at most STENO_HOOK_QUEUE_MAX events waiting:
+ * what comes then is not shown to them and counted (steno_client_hooks_missed). It is in the log all the same.
  */
 typedef void (*steno_event_fn)(const steno_event *event, void *ctx);
 
@@ -84,7 +125,10 @@ typedef struct steno_hooks {
     steno_event_fn post_api_call;
     steno_event_fn success;
     steno_event_fn failure;
+    bool asynchronous;
 } steno_hooks;
+
+#define STENO_HOOK_QUEUE_MAX 4096
 
 #define STENO_HOOKS_INIT .size = sizeof(steno_hooks)
 
@@ -97,9 +141,30 @@ STENO_API steno_status steno_client_on_input(steno_client *client, steno_event_f
 STENO_API steno_status steno_client_on_success(steno_client *client, steno_event_fn fn, void *ctx, steno_error *error);
 STENO_API steno_status steno_client_on_failure(steno_client *client, steno_event_fn fn, void *ctx, steno_error *error);
 
+/* Waits until the asynchronous hooks have seen every event so far; `timeout_ms` < 0: for ever. STENO_TIMEOUT. Not from a hook. */
+STENO_API steno_status steno_client_flush_hooks(steno_client *client, int64_t timeout_ms, steno_error *error);
+/* Events that asynchronous hooks were too slow for, so far. */
+STENO_API uint64_t steno_client_hooks_missed(const steno_client *client);
+
+/* Sees each request before it is sent, on the thread that makes the call, and may change it: it is a copy, good for this call alone. Anything but 0
+ * refuses the call, which then ends as `failure`, type Cancelled. */
+typedef int (*steno_request_fn)(steno_request *request, void *ctx);
+/* At most 16, in the order in which they were added, each seeing what those before it made of the request. Before the first call only. */
+STENO_API steno_status steno_client_on_request(steno_client *client, steno_request_fn fn, void *ctx,
+                                               steno_error *error);
+
+/* Sees each event before anybody else: before the spool, the hooks and the log. Returns STENO_REDACT_KEEP, or STENO_REDACT_REPLACE after it has written
+ * the event anew, all fields of it, into `out`; with anything else, or where that is no valid event of the same call, the event goes without any content. */
+typedef int (*steno_redact_fn)(const steno_event *event, steno_draft *out, void *ctx);
+#define STENO_REDACT_KEEP 0
+#define STENO_REDACT_REPLACE 1
+/* One a client; NULL for none. Before the first call only. */
+STENO_API void steno_client_set_redactor(steno_client *client, steno_redact_fn fn, void *ctx);
+
 /* ---- request ---- */
 
-/* A request for `model`: "gpt-4o-mini" (OpenAI, or whatever base_url points to) or "provider/model". The text is copied;
+/* A request for `model`: "provider/model", or a bare name, which goes to the provider that it is known of, else to OpenAI, or, where a base URL
+ * is set, to that server by OpenAI's protocol. "openai/responses/MODEL" is OpenAI's Responses API. The text is copied;
  * the provider is looked up when the call is made. NULL when memory is short.
  * The first setter that fails is remembered and makes the call itself fail, so setters need no check of their own.
  */
@@ -110,17 +175,24 @@ STENO_API void steno_request_free(steno_request *request);
 STENO_API steno_status steno_request_add_message(steno_request *request, const char *role, const char *text);
 /* Appends a whole message given as a JSON object (multi-part content, tool calls, tool results). */
 STENO_API steno_status steno_request_add_message_json(steno_request *request, const char *json);
+/* Appends the message of a response: what the model said, its tool calls and its thinking, as it must go back to it. */
+STENO_API steno_status steno_request_add_response(steno_request *request, const steno_response *response);
+/* Appends the result of a tool call (role tool); `id` is the call's. */
+STENO_API steno_status steno_request_add_tool_result(steno_request *request, const char *id, const char *text);
 /* Appends one text to `input`, what an embedding call embeds. */
 STENO_API steno_status steno_request_add_input(steno_request *request, const char *text);
 
-/* Sets a parameter of the body: "temperature", "tools", "response_format", … passed through as it is.
- * `json` is any JSON value. "model" and "stream" are Steno's own and refused.
+/* Sets a parameter by OpenAI's name: "temperature", "tools", "response_format", "reasoning_effort", … It becomes what the provider calls it; one
+ * that it has no place for fails the call (see steno_request_set_drop_params), and names that are not OpenAI's pass through as they are.
+ * `json` is any JSON value. "model" and "stream" are Steno's own and refused. "prompt" makes it a text completion.
  */
 STENO_API steno_status steno_request_set_json(steno_request *request, const char *name, const char *json);
 STENO_API steno_status steno_request_set_string(steno_request *request, const char *name, const char *value);
 STENO_API steno_status steno_request_set_int(steno_request *request, const char *name, int64_t value);
 STENO_API steno_status steno_request_set_double(steno_request *request, const char *name, double value);
 STENO_API steno_status steno_request_set_bool(steno_request *request, const char *name, bool value);
+/* A parameter as JSON text, NULL if it is not set. Owned by the caller (free). */
+STENO_API char *steno_request_get_json(const steno_request *request, const char *name);
 
 /* What is only logged: never sent to the provider, except `user`, which is its parameter too. */
 STENO_API steno_status steno_request_set_metadata(steno_request *request, const char *key, const char *value);
@@ -131,20 +203,42 @@ STENO_API steno_status steno_request_set_session_id(steno_request *request, cons
 STENO_API steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id);
 STENO_API steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id);
 
+/* One more HTTP header ("anthropic-beta"). What is called like a secret is masked in events. */
+STENO_API steno_status steno_request_set_header(steno_request *request, const char *name, const char *value);
+/* The model as it was named; what steno_request_set_model sets instead (a function that sees requests may route them). Borrowed. */
+STENO_API const char *steno_request_model(const steno_request *request);
+STENO_API steno_status steno_request_set_model(steno_request *request, const char *model);
+
 /* For this request alone, before the client's setting and the environment. */
 STENO_API steno_status steno_request_set_api_key(steno_request *request, const char *api_key);
 STENO_API steno_status steno_request_set_base_url(steno_request *request, const char *base_url);
 STENO_API steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms);
+STENO_API steno_status steno_request_set_try_timeout_ms(steno_request *request, int64_t timeout_ms);
+STENO_API steno_status steno_request_set_retries(steno_request *request, unsigned retries);
+STENO_API steno_status steno_request_set_drop_params(steno_request *request, bool drop);
+/* Further STENO_NO_… beyond the client's. */
+STENO_API steno_status steno_request_set_privacy(steno_request *request, unsigned privacy);
+/* As steno_client_add_fallback, instead of the client's. Key and base URL of the request are not used for them. */
+STENO_API steno_status steno_request_add_fallback(steno_request *request, const char *model);
+
+typedef enum steno_cache_use {
+    STENO_CACHE_DEFAULT, /* as the client's cache says */
+    STENO_CACHE_ON,
+    STENO_CACHE_OFF,
+    STENO_CACHE_REFRESH, /* don't look, but keep the answer */
+} steno_cache_use;
+/* `ttl_ms` of what is kept; 0: the cache's. */
+STENO_API steno_status steno_request_set_cache(steno_request *request, steno_cache_use use, int64_t ttl_ms);
 
 /* ---- calls ---- */
 
-/* Makes a chat completion and waits for it. On success *out is owned by the caller (steno_response_free). On failure
+/* Makes a chat completion (a text completion where the request has a `prompt`) and waits for it. On success *out is owned by the caller (steno_response_free). On failure
  * *out is NULL, and `error` has type, provider, HTTP status, retryable and the provider's own message.
  */
 STENO_API steno_status steno_complete(steno_client *client, const steno_request *request, steno_response **out,
                                       steno_error *error);
 
-/* Called with each chunk of a stream: `json` is the chunk as the provider sent it (OpenAI-shaped), `text` the text it adds to the
+/* Called with each chunk of a stream: `json` is the chunk, OpenAI-shaped whatever the provider, `text` the text it adds to the
  * first choice ("" if none). Both borrowed for the time of the call. Return 0 to go on, anything else cancels the call.
  */
 typedef int (*steno_chunk_fn)(const char *text, const char *json, void *ctx);
@@ -216,6 +310,19 @@ STENO_API const char *steno_response_model(const steno_response *response);
 /* The call's id, as in column call_id of the log. Borrowed. */
 STENO_API const char *steno_response_call_id(const steno_response *response);
 STENO_API steno_usage steno_response_usage(const steno_response *response);
+/* What the model thought, "" if it did not say. Borrowed. */
+STENO_API const char *steno_response_reasoning(const steno_response *response);
+/* A tool call of the first choice. All borrowed; `arguments` is JSON text. */
+typedef struct steno_tool_call {
+    const char *id, *name, *arguments;
+} steno_tool_call;
+/* How many there are, and which; false beyond the last. */
+STENO_API size_t steno_response_tool_calls(const steno_response *response);
+STENO_API bool steno_response_tool_call(const steno_response *response, size_t index, steno_tool_call *out);
+/* The vector of input `index`: writes up to `max` numbers, returns how many it has; 0 if there is none. `out` may be NULL where `max` is 0. */
+STENO_API size_t steno_response_embedding(const steno_response *response, size_t index, double *out, size_t max);
+/* The response came from the cache. */
+STENO_API bool steno_response_cache_hit(const steno_response *response);
 /* US dollars; a negative number where price or usage is unknown. */
 STENO_API double steno_response_cost(const steno_response *response);
 /* The response as one OpenAI-shaped JSON object, on one line; for a stream, the assembled one. Borrowed. "{}" when memory is short. */

@@ -1,5 +1,14 @@
 /* Synchronous calls: the calling thread drives curl. */
+#include <errno.h>
+#include <time.h>
+
 #include "client/call.h"
+
+static void rest(int64_t ms) {
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+    while (ms > 0 && nanosleep(&left, &left) && errno == EINTR) {
+    }
+}
 
 static steno_status perform(steno_client *client, const steno_request *request, call_kind kind, bool stream,
                             steno_chunk_fn on_chunk, void *ctx, steno_response **out, steno_error *error) {
@@ -9,11 +18,17 @@ static steno_status perform(steno_client *client, const steno_request *request, 
     *out = NULL;
     call *self = call_new(client, request, kind, stream, false, on_chunk, ctx);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a call");
-    CURL *handle = self->error.status ? NULL : handle_take(&client->handles);
-    bool sent = handle && !call_start(self, handle);
-    CURLcode code = sent ? curl_easy_perform(handle) : CURLE_OUT_OF_MEMORY;
-    if (!handle && !self->error.status) steno_fail(&self->error, STENO_NO_MEMORY, "no memory for a connection");
-    steno_status status = call_finish(self, sent ? handle : NULL, code, out, error);
+    CURL *handle = call_goes_on(self) ? handle_take(&client->handles) : NULL;
+    while (call_goes_on(self)) {
+        rest(self->rest_ms);
+        if (!handle) {
+            call_fail(self, "no memory for a connection");
+            break;
+        }
+        CURLcode code = call_start(self, handle) ? CURLE_OK : curl_easy_perform(handle);
+        call_end_attempt(self, handle, code);
+    }
+    steno_status status = call_finish(self, out, error);
     if (handle) handle_give(&client->handles, handle);
     call_free(self);
     return status;

@@ -14,10 +14,10 @@ static const provider providers[] = {
     /* The first is the default. */
     {"openai", "https://api.openai.com/v1", PLAIN},
     /* Families with a wire of their own. */
-    {"anthropic", "https://api.anthropic.com", &wire_anthropic,
+    {"anthropic", "https://api.anthropic.com", &wire_anthropic, .tokens = "ANTHROPIC_AUTH_TOKEN",
      .auth = "x-api-key: ", .header = "anthropic-version: 2023-06-01"},
-    {"azure", NULL, &wire_azure, .keys = "AZURE_OPENAI_API_KEY", .urls = "AZURE_API_BASE AZURE_OPENAI_ENDPOINT",
-     .auth = "api-key: "},
+    {"azure", NULL, &wire_azure, .keys = "AZURE_OPENAI_API_KEY", .tokens = "AZURE_OPENAI_AD_TOKEN",
+     .urls = "AZURE_API_BASE AZURE_OPENAI_ENDPOINT", .auth = "api-key: "},
     {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK"},
     {"cohere", "https://api.cohere.com", &wire_cohere, .keys = "CO_API_KEY", .urls = "CO_API_URL"},
     {"gemini", "https://generativelanguage.googleapis.com", &wire_gemini, .keys = "GOOGLE_API_KEY",

@@ -10,6 +10,7 @@ typedef struct provider {
     const char *base_url; /* what the wire's paths follow; NULL: there is none, it must be set */
     const wire *wire;     /* NULL: wire_openai */
     const char *keys;     /* further variables for the key, in their order, separated by spaces */
+    const char *tokens;   /* variables of tokens that are sent as "Authorization: Bearer " where there is no key */
     const char *urls;     /* the same for the base URL */
     const char *auth;     /* what stands before the key in its header; NULL: "Authorization: Bearer " */
     const char *header;   /* one more header; NULL: none */

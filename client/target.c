@@ -1,0 +1,290 @@
+/* Finding where a call goes, from the request, the client and the environment, in this order. */
+#include "client/target.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client/failure.h"
+#include "client/mask.h"
+#include "schema/clean.h"
+#include "schema/json_text.h"
+#include "schema/utf8.h"
+
+/* Longest name of a variable. */
+#define VARIABLE_BYTES 96
+#define OLLAMA_PORT ":11434"
+
+static steno_status refuse(steno_error *error, const char *type, const char *message) {
+    failure_set(error, type, 0, false, "%s", message);
+    return STENO_FAILED;
+}
+
+/* ---- the environment ---- */
+
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* The first that is set of "ONE TWO THREE"; *found is its name. */
+static const char *first_variable(const char *names, char found[VARIABLE_BYTES]) {
+    while (names && *names) {
+        size_t size = strcspn(names, " ");
+        snprintf(found, VARIABLE_BYTES, "%.*s", (int)size, names);
+        const char *value = variable(found);
+        if (value) return value;
+        names += size + strspn(names + size, " ");
+    }
+    return NULL;
+}
+
+/* "<NAME>_API_KEY" */
+static void own_variable(const char *name, const char *suffix, char out[VARIABLE_BYTES]) {
+    size_t size = 0;
+    for (; name[size] && size < VARIABLE_BYTES / 2; size++)
+        out[size] = isalnum((unsigned char)name[size]) ? (char)toupper((unsigned char)name[size]) : '_';
+    snprintf(out + size, VARIABLE_BYTES - size, "%s", suffix);
+}
+
+static const char *from_environment(const provider *which, const char *suffix, const char *others,
+                                    char found[VARIABLE_BYTES]) {
+    own_variable(which->name, suffix, found);
+    const char *value = variable(found);
+    return value ? value : first_variable(others, found);
+}
+
+static const provider_setting *setting_of(const steno_client *client, const provider *which) {
+    for (size_t i = 0; i < client->settings_count; i++)
+        if (client->settings[i].provider == which) return &client->settings[i];
+    return NULL;
+}
+
+/* ---- the address ---- */
+
+/* OLLAMA_HOST is what its server listens on: often without a scheme or a port, or every address. */
+static char *ollama_url(const char *host) {
+    char *url = NULL;
+    if (strstr(host, "://")) return strdup(host);
+    static const char every[] = "0.0.0.0";
+    bool any = !strncmp(host, every, sizeof every - 1);
+    const char *rest = any ? host + sizeof every - 1 : host;
+    const char *port = strrchr(rest, ':') ? "" : OLLAMA_PORT;
+    return asprintf(&url, "http://%s%s%s", any || *rest == ':' ? "127.0.0.1" : "", rest, port) < 0 ? NULL : url;
+}
+
+/* The base URL, owned; NULL with `error`. */
+static char *find_base(const target_wish *wish, const provider *which, steno_error *error) {
+    char name[VARIABLE_BYTES];
+    const provider_setting *set = setting_of(wish->client, which);
+    const char *base = wish->base_url;
+    if (!base && set) base = set->base_url;
+    if (!base) base = wish->client->base_url;
+    if (!base && (base = from_environment(which, "_BASE_URL", which->urls, name)) && !strcmp(name, "OLLAMA_HOST"))
+        return ollama_url(base);
+    if (!base) base = which->base_url;
+    if (base) return strdup(base);
+    char message[256], own[VARIABLE_BYTES];
+    own_variable(which->name, "_BASE_URL", own);
+    snprintf(message, sizeof message, "no address for %s: set %s%s%s, or a base URL", which->name, own,
+             which->urls ? " or " : "", which->urls ? which->urls : "");
+    refuse(error, "BadRequest", message);
+    return NULL;
+}
+
+/* Joins base and path: a query of the base stays behind the path. */
+static steno_status make_url(target *self, steno_error *error) {
+    char path[WIRE_PATH_BYTES];
+    size_t end = strcspn(self->base, "?#"), length = end;
+    while (length > 0 && self->base[length - 1] == '/') length--;
+    cleanup_free char *bare = strndup(self->base, length);
+    if (!bare) return STENO_NO_MEMORY;
+    if (!self->by->path(&self->ask, bare, path)) return refuse(error, "BadRequest", "the model's name is too long");
+    const char *query = self->base[end] == '?' ? self->base + end : "";
+    if (*query && strchr(path, '?')) /* the path has one already */
+        return asprintf(&self->url, "%s%s&%s", bare, path, query + 1) < 0 ? STENO_NO_MEMORY : STENO_OK;
+    return asprintf(&self->url, "%s%s%s", bare, path, query) < 0 ? STENO_NO_MEMORY : STENO_OK;
+}
+
+/* ---- the key ---- */
+
+static steno_status no_key(const provider *which, steno_error *error) {
+    char message[512], own[VARIABLE_BYTES];
+    own_variable(which->name, "_API_KEY", own);
+    snprintf(message, sizeof message, "no API key for %s: set %s%s%s (to any word for a server that needs none)",
+             which->name, own, which->keys ? " or " : "", which->keys ? which->keys : "");
+    return refuse(error, "Authentication", message);
+}
+
+static steno_status check_key(const provider *which, const char *key, steno_error *error) {
+    char message[256];
+    for (const char *c = key; *c; c++) {
+        if ((unsigned char)*c > ' ' && *c != 0x7F) continue;
+        snprintf(message, sizeof message,
+                 "the API key for %s has white space or a control character in it: check where it comes from",
+                 which->name);
+        return refuse(error, "Authentication", message);
+    }
+    return STENO_OK;
+}
+
+/* The key, and in *before what stands before it in its header. */
+static const char *find_key(const target_wish *wish, const provider *which, const char **before) {
+    char name[VARIABLE_BYTES];
+    static const char bearer[] = "Authorization: Bearer ";
+    const provider_setting *set = setting_of(wish->client, which);
+    const char *key = wish->api_key;
+    *before = which->auth ? which->auth : bearer;
+    if (!key && set) key = set->api_key;
+    if (!key) key = wish->client->api_key;
+    if (!key) key = from_environment(which, "_API_KEY", which->keys, name);
+    if (!key && (key = first_variable(which->tokens, name))) *before = bearer;
+    return key;
+}
+
+/* ---- headers ---- */
+
+static bool add_header(target *self, const char *line) {
+    struct curl_slist *longer = curl_slist_append(self->headers, line);
+    if (longer) self->headers = longer;
+    return longer;
+}
+
+static bool add_extra_headers(target *self, const json_t *extra) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)extra, name, value) {
+        cleanup_free char *line = NULL;
+        if (asprintf(&line, "%s: %s", name, json_string_value(value)) < 0 || !add_header(self, line)) return false;
+    }
+    return true;
+}
+
+static steno_status make_headers(const target_wish *wish, target *self, steno_error *error) {
+    cleanup_free char *line = NULL;
+    const char *before;
+    const char *key = find_key(wish, self->provider, &before);
+    if (!key && !self->provider->keyless) return no_key(self->provider, error);
+    if (key) {
+        steno_status status = check_key(self->provider, key, error);
+        if (status) return status;
+        if (!(self->api_key = strdup(key)) || asprintf(&line, "%s%s", before, key) < 0) return STENO_NO_MEMORY;
+    }
+    bool done = add_header(self, "Content-Type: application/json") && (!line || add_header(self, line)) &&
+                (!self->provider->header || add_header(self, self->provider->header)) &&
+                (!wish->stream || self->by->framing != FRAMING_SSE || add_header(self, "Accept: text/event-stream")) &&
+                add_extra_headers(self, wish->extra_headers) && add_header(self, "Expect:");
+    return done ? STENO_OK : STENO_NO_MEMORY;
+}
+
+/* Headers whose values are secrets, by a word in their names. */
+static bool is_secret(const char *name, size_t size) {
+    static const char *const words[] = {"auth", "key", "token", "secret", "cookie"};
+    char lower[64];
+    if (size >= sizeof lower) return true;
+    for (size_t i = 0; i <= size; i++) lower[i] = i == size ? '\0' : (char)tolower((unsigned char)name[i]);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(lower, words[i])) return true;
+    return false;
+}
+
+void target_write_headers(const target *self, steno_draft *draft) {
+    static const char bearer[] = "Bearer ";
+    for (const struct curl_slist *each = self->headers; each; each = each->next) {
+        const char *colon = strchr(each->data, ':');
+        if (!colon || colon[1] != ' ') continue; /* "Expect:" takes a header out */
+        const char *value = colon + 2;
+        char name[64], masked[sizeof bearer + MASK_KEY_BYTES];
+        size_t size = (size_t)(colon - each->data);
+        if (size >= sizeof name) continue;
+        memcpy(name, each->data, size);
+        name[size] = '\0';
+        if (is_secret(name, size)) {
+            bool is_bearer = !strncmp(value, bearer, sizeof bearer - 1);
+            char key[MASK_KEY_BYTES];
+            mask_key(is_bearer ? value + sizeof bearer - 1 : value, key);
+            snprintf(masked, sizeof masked, "%s%s", is_bearer ? bearer : "", key);
+            value = masked;
+        }
+        steno_draft_string(draft, name, value);
+    }
+}
+
+/* ---- all of it ---- */
+
+static const char *const kind_names[CALL_KINDS] = {
+    [CALL_CHAT] = "chat completions", [CALL_TEXT] = "text completions", [CALL_EMBEDDING] = "embeddings"};
+
+static steno_status make_body(target *self, steno_error *error) {
+    const json_t *params = self->ask.params;
+    steno_error reason = {0};
+    char message[STENO_ERROR_MESSAGE_BYTES];
+    if (!(self->by->kinds & 1u << self->ask.kind)) {
+        snprintf(message, sizeof message, "%s has no %s here", self->provider->name, kind_names[self->ask.kind]);
+        return refuse(error, "BadRequest", message);
+    }
+    bool has_input = json_object_get(params, "input");
+    if (self->ask.kind == CALL_EMBEDDING && !has_input)
+        return refuse(error, "BadRequest", "the request has no input to embed");
+    if (self->ask.kind == CALL_CHAT && !json_object_get(params, "messages") &&
+        !(self->by == &wire_responses && has_input))
+        return refuse(error, "BadRequest", "the request has no messages");
+    self->body = self->by->body(&self->ask, &reason);
+    if (!self->body) return refuse(error, "BadRequest", reason.message);
+    return json_text_add(&self->body_text, self->body) ? STENO_OK : STENO_NO_MEMORY;
+}
+
+/* The version of Azure's dated API; one of the words for its v1 API is none. */
+static char *find_version(const steno_client *client) {
+    char name[VARIABLE_BYTES];
+    const char *version = client->api_version;
+    if (!version) version = first_variable("AZURE_API_VERSION OPENAI_API_VERSION", name);
+    bool dated = version && isdigit((unsigned char)*version);
+    return dated ? strdup(version) : NULL;
+}
+
+static steno_status find(const target_wish *wish, target *self, steno_error *error) {
+    steno_error reason = {0};
+    if (!self->asked) return STENO_NO_MEMORY;
+    bool custom_url = wish->base_url || wish->client->base_url;
+    bool known = !provider_find(self->asked, custom_url, &self->provider, &self->by, &self->model, &reason);
+    if (utf8_valid_prefix(self->asked, strlen(self->asked)) != strlen(self->asked))
+        return refuse(error, "BadRequest", "the model's name is not UTF-8");
+    if (!known) return refuse(error, "BadRequest", reason.message);
+    if (self->by == &wire_azure || self->provider->wire == &wire_azure) self->version = find_version(wish->client);
+    self->ask = (wire_ask){.kind = wish->kind,
+                           .stream = wish->stream,
+                           .drop = wish->drop,
+                           .model = self->model,
+                           .params = wish->params,
+                           .renames = self->provider->renames,
+                           .version = self->version};
+    if (!(self->base = find_base(wish, self->provider, error))) return error->status ? STENO_FAILED : STENO_NO_MEMORY;
+    if (!(self->api_base = mask_url(self->base))) return STENO_NO_MEMORY;
+    steno_status status = make_headers(wish, self, error);
+    if (!status) status = make_url(self, error);
+    return status ? status : make_body(self, error);
+}
+
+steno_status target_open(const target_wish *wish, target *out, steno_error *error) {
+    *out = (target){.asked = strdup(wish->asked)};
+    *error = (steno_error){0};
+    steno_status status = find(wish, out, error);
+    if (status == STENO_FAILED && !out->api_base) out->api_base = strdup("");
+    return status == STENO_FAILED && !out->api_base ? STENO_NO_MEMORY : status;
+}
+
+void target_close(target *self) {
+    json_decref(self->body);
+    buffer_free(&self->body_text);
+    free(self->asked);
+    free(self->version);
+    free(self->api_key);
+    free(self->base);
+    free(self->url);
+    free(self->api_base);
+    curl_slist_free_all(self->headers);
+    *self = (target){0};
+}
