@@ -10,14 +10,23 @@
 /* Longest name of a parameter or a key of the metadata that is typed on a command line. */
 #define NAME_BYTES 128
 
-int asking_client(const char *base_url, int64_t timeout_ms, steno_client **out) {
+int asking_client(const command *self, const asking *wanted, steno_client **out) {
     steno_config config = STENO_CONFIG_INIT;
     steno_error error;
     config.app_name = "steno";
     config.app_version = STENO_BUILD_VERSION;
-    config.base_url = base_url;
-    config.timeout_ms = timeout_ms;
-    return steno_client_new(&config, out, &error) ? program_fail("%s", error.message) : EXIT_FINE;
+    config.base_url = wanted->base_url;
+    config.timeout_ms = wanted->timeout_ms;
+    config.retries = (unsigned)wanted->retries;
+    config.drop_params = wanted->drop_params;
+    config.privacy = (wanted->no_messages ? STENO_NO_MESSAGES : 0) | (wanted->no_replies ? STENO_NO_REPLIES : 0) |
+                     (wanted->no_log ? STENO_NO_EVENTS : 0);
+    if (steno_client_new(&config, out, &error)) return program_fail("%s", error.message);
+    steno_cache_config cached = STENO_CACHE_CONFIG_INIT;
+    cached.url = wanted->cache;
+    if (!wanted->cache || !steno_client_set_cache(*out, &cached, &error)) return EXIT_FINE;
+    return error.status == STENO_INVALID ? options_fail(self, "option --cache: %s", error.message)
+                                         : program_fail("%s", error.message);
 }
 
 /* Splits "name=value"; false if it has no name, or none that fits. */
@@ -46,6 +55,21 @@ static int set_parameter(const command *self, steno_request *request, const char
     return EXIT_FINE;
 }
 
+/* "Name: value" */
+static int set_header(const command *self, steno_request *request, const char *text) {
+    char name[NAME_BYTES];
+    size_t size = strcspn(text, ":");
+    if (!text[size] || size == 0 || size >= sizeof name)
+        return options_fail(self, "option --header: \"%s\" is not NAME:VALUE", text);
+    memcpy(name, text, size);
+    name[size] = '\0';
+    const char *value = text + size + 1;
+    value += strspn(value, " ");
+    if (steno_request_set_header(request, name, value))
+        return options_fail(self, "option --header: \"%s\" is no HTTP header", text);
+    return EXIT_FINE;
+}
+
 int asking_request(const command *self, const asking *wanted, steno_request **out) {
     if (!wanted->model || !*wanted->model) return options_fail(self, "no model: name it with -m MODEL");
     cleanup(request_release) steno_request *request = steno_request_new(wanted->model);
@@ -61,6 +85,13 @@ int asking_request(const command *self, const asking *wanted, steno_request **ou
             return options_fail(self, "option --metadata: \"%s\" is not K=V", wanted->metadata.items[i]);
         steno_request_set_metadata(request, key, value);
     }
+    for (size_t i = 0; i < wanted->headers.count; i++) {
+        int status = set_header(self, request, wanted->headers.items[i]);
+        if (status) return status;
+    }
+    for (size_t i = 0; i < wanted->fallbacks.count; i++)
+        if (steno_request_add_fallback(request, wanted->fallbacks.items[i]))
+            return options_fail(self, "option --fallback: there are too many");
     for (size_t i = 0; i < wanted->tags.count; i++) steno_request_add_tag(request, wanted->tags.items[i]);
     if (wanted->user) steno_request_set_user(request, wanted->user);
     if (wanted->session_id) steno_request_set_session_id(request, wanted->session_id);

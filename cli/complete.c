@@ -18,13 +18,15 @@ struct complete {
     const char *system;
     option_number temperature;
     int64_t max_tokens;
-    bool stream, json;
+    bool stream, json, text;
 };
 
 static const option_spec options[] = {
     ASKING_OPTIONS,
     {'s', "stream", NULL, OPTION_FLAG, offsetof(struct complete, stream), 0, "print the text as it comes"},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct complete, json), 0, "print the whole response as one JSON object"},
+    {0, "text", NULL, OPTION_FLAG, offsetof(struct complete, text), 0,
+     "a text completion: the model goes on with the prompt"},
     {0, "system", "TEXT", OPTION_TEXT, offsetof(struct complete, system), 0, "a system message before the prompt"},
     {'t', "temperature", "N", OPTION_NUMBER, offsetof(struct complete, temperature), 0, "parameter temperature"},
     {0, "max-tokens", "N", OPTION_COUNT, offsetof(struct complete, max_tokens), INT32_MAX, "parameter max_tokens"},
@@ -37,10 +39,11 @@ static const command self = {
     .arguments_max = -1,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "Without a PROMPT, or where it is \"-\", it is read from standard input. Several are joined by spaces.\n"
-             "The provider's key is in its variable (OPENAI_API_KEY, ...), its address in OPENAI_BASE_URL, ... or "
-             "--base-url.\n"
-             "  steno complete -m gpt-4o-mini --param 'stop=[\"END\"]' \"Say hello.\"\n",
+    .notes =
+        "Without a PROMPT, or where it is \"-\", it is read from standard input. Several are joined by spaces.\n"
+        "MODEL is provider/model, or a well-known bare name. The provider's key is in its variable (OPENAI_API_KEY,\n"
+        "ANTHROPIC_API_KEY, ...), its address in OPENAI_BASE_URL, ... or --base-url.\n"
+        "  steno complete -m gpt-4o-mini --param 'stop=[\"END\"]' \"Say hello.\"\n",
 };
 
 /* The prompt: arguments joined, or standard input. Owned by the caller; NULL after telling what is wrong. */
@@ -64,7 +67,10 @@ static int make_request(const struct complete *wanted, const char *prompt, steno
     int status = asking_request(&self, &wanted->asking, out);
     if (status) return status;
     if (wanted->system) steno_request_add_message(*out, "system", wanted->system);
-    steno_request_add_message(*out, "user", prompt);
+    if (wanted->text)
+        steno_request_set_string(*out, "prompt", prompt);
+    else
+        steno_request_add_message(*out, "user", prompt);
     if (wanted->temperature.set) steno_request_set_double(*out, "temperature", wanted->temperature.value);
     if (wanted->max_tokens) steno_request_set_int(*out, "max_tokens", wanted->max_tokens);
     return EXIT_FINE;
@@ -93,6 +99,18 @@ static void print_text(const char *text) {
     if (size == 0 || text[size - 1] != '\n') putchar('\n');
 }
 
+/* What there is instead of a text. */
+static void print_reply(const steno_response *response) {
+    steno_tool_call call;
+    const char *text = steno_response_text(response);
+    if (*text || !steno_response_tool_calls(response)) print_text(text);
+    for (size_t i = 0; steno_response_tool_call(response, i, &call); i++) {
+        text_put(stdout, call.name, strlen(call.name), terminal_text_mode());
+        putchar(' ');
+        print_text(call.arguments);
+    }
+}
+
 static int stream(steno_client *client, const steno_request *request, const struct complete *wanted) {
     cleanup(response_release) steno_response *response = NULL;
     progress so_far = {.silent = wanted->json};
@@ -106,7 +124,7 @@ static int stream(steno_client *client, const steno_request *request, const stru
         fflush(stdout);
         return asking_failed(&error);
     }
-    if (!wanted->json && !so_far.any) print_text(steno_response_text(response));
+    if (!wanted->json && !so_far.any) print_reply(response);
     return EXIT_FINE;
 }
 
@@ -117,7 +135,7 @@ static int ask(steno_client *client, const steno_request *request, const struct 
     if (wanted->json)
         puts(steno_response_json(response));
     else
-        print_text(steno_response_text(response));
+        print_reply(response);
     return EXIT_FINE;
 }
 
@@ -133,7 +151,7 @@ int complete_run(int argc, char **argv) {
     cleanup(client_release) steno_client *client = NULL;
     cleanup(request_release) steno_request *request = NULL;
     status = make_request(&wanted, prompt, &request);
-    if (!status) status = asking_client(wanted.asking.base_url, wanted.asking.timeout_ms, &client);
+    if (!status) status = asking_client(&self, &wanted.asking, &client);
     if (status) return status;
     /* A reader that went away ends the call as Cancelled, with its place in the log, and not the process in mid-call. */
     signal(SIGPIPE, SIG_IGN);

@@ -96,7 +96,7 @@ int embed_run(int argc, char **argv) {
     for (; texts[count]; count++) steno_request_add_input(request, texts[count]);
     if (count == 0) status = add_lines(request, &count);
     if (!status && count == 0) status = options_fail(&self, "no text to embed");
-    if (!status) status = asking_client(wanted.asking.base_url, wanted.asking.timeout_ms, &client);
+    if (!status) status = asking_client(&self, &wanted.asking, &client);
     if (status) return status;
     /* A reader that went away must not end the process in mid-call. */
     signal(SIGPIPE, SIG_IGN);

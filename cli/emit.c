@@ -120,7 +120,7 @@ int emit_run(int argc, char **argv) {
     steno_error error;
     if (place_open(&work.where, NULL, &error)) return program_fail("%s", error.message);
     cleanup(client_release) steno_client *client = NULL;
-    status = asking_client(NULL, 0, &client);
+    status = asking_client(&self, &(asking){0}, &client);
     if (status) return status;
     work.client = client;
     if (isatty(STDIN_FILENO)) fputs("Events as JSON, one a line; end with Ctrl-D.\n", stderr);

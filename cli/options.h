@@ -9,7 +9,7 @@
 /* How often an option may be repeated: more than anyone types, small enough for a plain array. */
 #define OPTION_REPEAT_MAX 64
 /* Options of one verb, --help included. */
-#define OPTION_COUNT_MAX 24
+#define OPTION_COUNT_MAX 40
 
 typedef struct option_texts {
     const char *items[OPTION_REPEAT_MAX]; /* borrowed from argv */
