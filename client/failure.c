@@ -95,13 +95,13 @@ void failure_from_reply(steno_error *error, int http_status, const json_t *json,
         }
     /* An account without credit does not get it by waiting. */
     if (strcasestr(member(detail, "code"), "insufficient_quota")) retryable = false;
-    if (*message)
-        failure_set(error, type, http_status, retryable, "%s", message);
-    else if (http_status >= 300 && http_status < 400)
-        failure_set(error, type, http_status, false,
+    if (http_status >= 300 && http_status < 400)
+        failure_set(error, "BadRequest", http_status, false,
                     "the provider redirects (HTTP %d), which is not followed because the key would go along: check the "
                     "base URL",
                     http_status);
+    else if (*message)
+        failure_set(error, type, http_status, retryable, "%s", message);
     else
         failure_set(error, type, http_status, retryable, "HTTP %d%s%.*s", http_status, text && *text ? ": " : "",
                     TEXT_BYTES_SHOWN, text ? text : "");

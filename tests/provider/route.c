@@ -38,6 +38,13 @@ char *route_answer(const exchange *with, const char *asked) {
         for (int i = 0; i < with->faults->tokens; i++) memcpy(text + 5 * i, "word ", 6);
         return text;
     }
+    if (with->faults->chunk_bytes) { /* one long word is one chunk */
+        size_t size = (size_t)with->faults->chunk_bytes;
+        if (!(text = malloc(size + 1))) return NULL;
+        memset(text, 'x', size);
+        text[size] = '\0';
+        return text;
+    }
     return asprintf(&text, "You said: %s Thank you for asking.", asked) < 0 ? NULL : text;
 }
 
