@@ -59,6 +59,8 @@ steno_status wire_emit_choice(wire_stream *self, size_t index, json_t *delta, co
     return give_out(self, chunk_with(self, choices));
 }
 
+steno_status wire_emit_whole(wire_stream *self, json_t *choices) { return give_out(self, chunk_with(self, choices)); }
+
 steno_status wire_emit_usage(wire_stream *self, steno_usage (*normalise)(const json_t *raw)) {
     json_t *chunk = chunk_with(self, json_array());
     steno_usage usage = normalise(self->usage);
