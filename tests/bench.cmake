@@ -6,3 +6,5 @@ target_link_libraries(bench_call PRIVATE steno_client PkgConfig::CURL Threads::T
 add_executable(bench_store bench/bench_store.c)
 steno_embed(bench_store ${PROJECT_SOURCE_DIR}/schema/log.sql log_sql)
 target_link_libraries(bench_store PRIVATE steno_client steno_schema PkgConfig::SQLITE steno_flags)
+add_executable(bench_streams bench/bench_streams.c)
+target_link_libraries(bench_streams PRIVATE steno_client PkgConfig::CURL Threads::Threads steno_flags)
