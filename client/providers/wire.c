@@ -9,7 +9,8 @@
 void wire_stream_free(wire_stream *self) {
     json_decref(self->head);
     json_decref(self->usage);
-    self->head = self->usage = NULL;
+    json_decref(self->kept);
+    self->head = self->usage = self->kept = NULL;
 }
 
 static void set_text(json_t *object, const char *name, const char *text) {

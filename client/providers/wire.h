@@ -67,6 +67,7 @@ struct wire_stream {
     wire_chunk_fn on_chunk;
     void *ctx;
     json_t *head;  /* id, object, created, model of every chunk; made by wire_head */
+    json_t *kept;  /* whatever the wire must keep until the end; NULL: nothing */
     json_t *usage; /* the provider's own object; merged where it comes in parts. Owned */
     size_t tool_calls;
     int blocks[WIRE_BLOCKS_MAX]; /* of a block that is a tool call its index + 1 */
