@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tests/provider/anthropic.h"
 #include "tests/provider/openai.h"
 
 #define EMBEDDING_NUMBERS 8
@@ -14,6 +15,7 @@
 /* A line a family. */
 static const route *const families[] = {
     openai_routes,
+    anthropic_routes,
 };
 
 static bool fits(const route *which, const char *path) {
