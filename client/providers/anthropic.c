@@ -73,8 +73,8 @@ static steno_status put_response_format(const wire_ask *ask, const json_t *value
             "%s takes no `response_format` of type \"%s\": give a schema (type json_schema), or have such "
             "parameters dropped (drop_params)",
             ask->model, type);
-    return params_put(body, "output_config.format", json_pack("{s:s,s:O}", "type", "json_schema", "schema", schema),
-                      error);
+    return params_put(body, "output_config.format",
+                      json_pack("{s:s,s:o}", "type", "json_schema", "schema", json_deep_copy(schema)), error);
 }
 
 /* ---- thinking ---- */
