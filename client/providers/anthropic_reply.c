@@ -9,13 +9,16 @@
 #include "schema/buffer.h"
 #include "schema/json.h"
 
-/* clang-format off: pairs */
+/* clang-format off */
 static const char *const finish_reasons[] = {
-    "end_turn",   "stop",           "stop_sequence",
-    "stop",       "pause_turn",     "stop", /* its own tools take longer: the reply so far can be sent back to go on */
-    "max_tokens", "length",         "model_context_window_exceeded",
-    "length",     "tool_use",       "tool_calls",
-    "refusal",    "content_filter", NULL,
+    "end_turn", "stop",
+    "stop_sequence", "stop",
+    "pause_turn", "stop", /* its own tools take longer: the reply so far can be sent back to go on */
+    "max_tokens", "length",
+    "model_context_window_exceeded", "length",
+    "tool_use", "tool_calls",
+    "refusal", "content_filter",
+    NULL,
 };
 /* clang-format on */
 

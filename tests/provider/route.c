@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "tests/provider/anthropic.h"
+#include "tests/provider/gemini.h"
 #include "tests/provider/openai.h"
 
 #define EMBEDDING_NUMBERS 8
@@ -16,6 +17,7 @@
 static const route *const families[] = {
     openai_routes,
     anthropic_routes,
+    gemini_routes,
 };
 
 static bool fits(const route *which, const char *path) {
