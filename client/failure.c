@@ -27,15 +27,29 @@ static const struct {
     {"context_length_exceeded", "ContextWindowExceeded"},
     {"maximum context length", "ContextWindowExceeded"},
     {"context window", "ContextWindowExceeded"},
+    {"prompt is too long", "ContextWindowExceeded"},                   /* Anthropic */
+    {"exceed context limit", "ContextWindowExceeded"},                 /* Anthropic, with max_tokens */
+    {"exceeds the maximum number of tokens", "ContextWindowExceeded"}, /* Gemini */
     {"content_filter", "ContentPolicy"},
     {"content_policy", "ContentPolicy"},
     {"content management policy", "ContentPolicy"},
     {"invalid_api_key", "Authentication"},
     {"authentication_error", "Authentication"},
+    {"API key not valid", "Authentication"}, /* Gemini, with status 400 */
     {"permission_error", "PermissionDenied"},
     {"insufficient_quota", "RateLimit"},
     {"rate_limit", "RateLimit"},
     {"overloaded", "ServiceUnavailable"},
+};
+
+/* What Anthropic's `type` alone says: of an error within a stream, which has no status of its own. With one these words say less than it. */
+static const struct {
+    const char *word;
+    const char *type;
+} kinds[] = {
+    {"not_found_error", "NotFound"},     {"invalid_request_error", "BadRequest"},
+    {"request_too_large", "BadRequest"}, {"billing_error", "PermissionDenied"},
+    {"timeout_error", "Timeout"},
 };
 
 static const struct {
@@ -62,7 +76,7 @@ static const char *type_of_status(int status, bool *retryable) {
 }
 
 static bool retryable_type(const char *type) {
-    return !strcmp(type, "RateLimit") || !strcmp(type, "ServiceUnavailable");
+    return !strcmp(type, "RateLimit") || !strcmp(type, "ServiceUnavailable") || !strcmp(type, "Timeout");
 }
 
 /* A string member, "" if there is none. */
@@ -85,6 +99,11 @@ void failure_from_reply(steno_error *error, int http_status, const json_t *json,
     int status = status_in(detail, http_status);
     bool retryable;
     const char *type = type_of_status(status, &retryable);
+    for (size_t i = 0; status < 400 && i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(member(detail, "type"), kinds[i].word)) {
+            type = kinds[i].type;
+            retryable = retryable_type(type);
+        }
     /* The words refine what the status leaves open; a 5xx stays what it is. */
     for (size_t i = 0; status < 500 && i < sizeof words / sizeof *words; i++)
         if (strcasestr(member(detail, "code"), words[i].word) || strcasestr(member(detail, "type"), words[i].word) ||

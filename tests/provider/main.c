@@ -56,6 +56,11 @@ static reply *simulated(const route *where, const fault *faults) {
     return where->error((unsigned)faults->status, message, type, code, faults);
 }
 
+/* Asked for in the body, or by the path (":streamGenerateContent"). */
+static bool is_streamed(const exchange *with) {
+    return json_is_true(json_object_get(with->body, "stream")) || strstr(with->path, "stream");
+}
+
 /* The reply to a whole request. */
 static reply *answer(exchange *with, const char *method) {
     const fault *faults = with->faults;
@@ -69,7 +74,7 @@ static reply *answer(exchange *with, const char *method) {
     if (!with->body && strcmp(method, "GET"))
         return where->error(400, "We could not parse the JSON body of your request.", "invalid_request_error", NULL,
                             faults);
-    if (faults->empty || (faults->garbage && !strstr(with->body_text, "\"stream\":true"))) {
+    if (faults->empty || (faults->garbage && !is_streamed(with))) {
         reply *self = reply_new(200, false, faults);
         if (self && faults->garbage) reply_add(self, strdup("<html>This is no JSON.</html>"));
         return self;
