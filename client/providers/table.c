@@ -18,7 +18,7 @@ static const provider providers[] = {
      .auth = "x-api-key: ", .header = "anthropic-version: 2023-06-01"},
     {"azure", NULL, &wire_azure, .keys = "AZURE_OPENAI_API_KEY", .urls = "AZURE_API_BASE AZURE_OPENAI_ENDPOINT",
      .auth = "api-key: "},
-    {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK"},
+    {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK", .urls = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"},
     {"cohere", "https://api.cohere.com", &wire_cohere, .keys = "CO_API_KEY", .urls = "CO_API_URL"},
     {"gemini", "https://generativelanguage.googleapis.com", &wire_gemini, .keys = "GOOGLE_API_KEY",
      .auth = "x-goog-api-key: "},

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tests/provider/azure.h"
+#include "tests/provider/bedrock.h"
 #include "tests/provider/openai.h"
 
 #define EMBEDDING_NUMBERS 8
@@ -14,6 +16,8 @@
 /* A line a family. */
 static const route *const families[] = {
     openai_routes,
+    azure_routes,
+    bedrock_routes,
 };
 
 static bool fits(const route *which, const char *path) {
