@@ -113,7 +113,7 @@ bool wire_path_add(char out[WIRE_PATH_BYTES], const char *text, bool encode) {
     size_t size = strlen(out);
     for (; *text; text++) {
         bool plain = !encode || isalnum((unsigned char)*text) || strchr("-._~", *text);
-        if (size + 4 > WIRE_PATH_BYTES) return false;
+        if (size + (plain ? 1 : 3) >= WIRE_PATH_BYTES) return false;
         size += (size_t)snprintf(out + size, 4, plain ? "%c" : "%%%02X", (unsigned char)*text);
     }
     return true;
