@@ -1,4 +1,4 @@
-/* AWS Signature Version 4 of a request. libcurl has one, too, but up to 8.8 it signs the path as it is sent, where AWS wants it encoded once more
+/* AWS Signature Version 4 of a request. libcurl has one, too, but before 8.9 it signs the path as it is sent, where AWS wants it encoded once more
  * ("%3A" → "%253A"): no model with a ':' in its name could be called.
  */
 #ifndef CLIENT_AWS_SIGN_H
@@ -25,7 +25,7 @@ typedef struct aws_request {
 
 /* Adds X-Amz-Date, X-Amz-Security-Token (where there is a session token) and Authorization to the headers, which must have the request's own
  * Content-Type already. What an earlier signing put there is taken out, so each attempt is signed anew: a signature is good for five minutes.
- * *headers is changed on success alone, and then another list. STENO_INVALID: no keys, no region, or no such URL. STENO_NO_MEMORY.
+ * *headers is changed on success alone, and then another list. STENO_NOT_FOUND: no keys or no region. STENO_INVALID: no URL. STENO_NO_MEMORY.
  */
 steno_status aws_sign(const aws_credentials *with, const aws_request *request, time_t now, struct curl_slist **headers,
                       steno_error *error);
