@@ -197,6 +197,10 @@ steno_status call_start(call *self, CURL *handle) {
     call_reply_begin(self);
     self->attempts++;
     self->tries++;
+    if (target_sign(&self->to, &self->now.error)) {
+        call_publish_pre(self);
+        return STENO_FAILED;
+    }
     CURLcode code = prepare(self, handle);
     if (code) failure_from_curl(&self->now.error, code, self->to.api_base, self->curl_error, self->timeout_ms);
     call_publish_pre(self);

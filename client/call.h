@@ -8,7 +8,9 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 
+#include "client/aws_frames.h"
 #include "client/client.h"
+#include "client/ndjson.h"
 #include "client/response.h"
 #include "client/sse.h"
 #include "client/stream_assembly.h"
@@ -36,7 +38,9 @@ typedef struct attempt {
     buffer bytes; /* the reply as it came */
     int http_status;
     bool streams; /* the reply is a stream */
-    sse parser;
+    sse events;   /* one of these three cuts it into records */
+    ndjson lines;
+    aws_frames frames;
     wire_stream stream;
     stream_assembly assembly;
     const json_t *record; /* what is being read, and its text: a chunk that is passed through as it is */

@@ -32,7 +32,9 @@ static steno_status on_chunk(json_t *chunk, void *ctx);
 void call_reply_begin(call *self) {
     attempt *now = &self->now;
     call_reply_free(self);
-    now->parser = (sse){.on_event = on_event, .ctx = self};
+    now->events = (sse){.on_event = on_event, .ctx = self};
+    now->lines = (ndjson){.on_line = on_event, .ctx = self};
+    now->frames = (aws_frames){.on_frame = on_event, .ctx = self};
     now->stream = (wire_stream){.ask = &self->to.ask, .on_chunk = on_chunk, .ctx = self};
     now->retry_after_ms = -1;
     self->first_token_time = 0;
@@ -41,7 +43,9 @@ void call_reply_begin(call *self) {
 void call_reply_free(call *self) {
     attempt *now = &self->now;
     buffer_free(&now->bytes);
-    sse_free(&now->parser);
+    sse_free(&now->events);
+    ndjson_free(&now->lines);
+    aws_frames_free(&now->frames);
     wire_stream_free(&now->stream);
     assembly_free(&now->assembly);
     json_decref(now->headers);
@@ -185,6 +189,7 @@ static steno_status on_record(call *self, const char *name, const char *text, si
     return status;
 }
 
+/* What one of the three cutters gave out. */
 static steno_status on_event(const char *name, const char *data, size_t size, void *ctx) {
     call *self = ctx;
     if (self->now.done) return STENO_OK;
@@ -198,10 +203,20 @@ static steno_status on_event(const char *name, const char *data, size_t size, vo
 /* ---- bytes ---- */
 
 static steno_status feed(call *self, const char *bytes, size_t size, steno_error *error) {
-    return sse_feed(&self->now.parser, bytes, size, error);
+    attempt *now = &self->now;
+    switch (self->to.by->framing) {
+    case FRAMING_SSE: return sse_feed(&now->events, bytes, size, error);
+    case FRAMING_LINES: return ndjson_feed(&now->lines, bytes, size, error);
+    case FRAMING_FRAMES: return aws_frames_feed(&now->frames, bytes, size, error);
+    }
+    return STENO_OK;
 }
 
-static void feed_end(call *self) { sse_end(&self->now.parser, NULL); }
+/* The stream is over; a frame says how long it is, so what is left of one is nothing. */
+static void feed_end(call *self) {
+    if (self->to.by->framing == FRAMING_SSE) sse_end(&self->now.events, NULL);
+    if (self->to.by->framing == FRAMING_LINES) ndjson_end(&self->now.lines);
+}
 
 static bool is_accepted(const call *self) { return self->now.http_status >= 200 && self->now.http_status < 300; }
 

@@ -38,6 +38,13 @@ static const struct {
     {"API key not valid", "Authentication"}, /* Gemini, with status 400 */
     {"permission_error", "PermissionDenied"},
     {"insufficient_quota", "RateLimit"},
+    {"Input is too long", "ContextWindowExceeded"},               /* Bedrock, and what follows */
+    {"security token included in the request", "Authentication"}, /* invalid, or expired */
+    {"request signature we calculated", "Authentication"},
+    {"Signature expired", "Authentication"},
+    {"Signature not yet current", "Authentication"},
+    {"Authentication failed", "Authentication"},
+    {"ResponsibleAIPolicyViolation", "ContentPolicy"}, /* Azure */
     {"rate_limit", "RateLimit"},
     {"overloaded", "ServiceUnavailable"},
 };
@@ -57,11 +64,14 @@ static const struct {
     const char *type;
     bool retryable;
 } statuses[] = {
-    {400, "BadRequest", false},        {401, "Authentication", false},    {403, "PermissionDenied", false},
-    {404, "NotFound", false},          {405, "BadRequest", false},        {408, "Timeout", true},
-    {409, "ServiceUnavailable", true}, {413, "BadRequest", false},        {422, "BadRequest", false},
-    {425, "ServiceUnavailable", true}, {429, "RateLimit", true},          {500, "InternalServer", true},
-    {502, "ServiceUnavailable", true}, {503, "ServiceUnavailable", true}, {504, "Timeout", true},
+    {400, "BadRequest", false},        {401, "Authentication", false},
+    {403, "PermissionDenied", false},  {404, "NotFound", false},
+    {405, "BadRequest", false},        {408, "Timeout", true},
+    {409, "ServiceUnavailable", true}, {413, "BadRequest", false},
+    {422, "BadRequest", false},        {424, "InternalServer", true},
+    {425, "ServiceUnavailable", true}, {429, "RateLimit", true},
+    {500, "InternalServer", true},     {502, "ServiceUnavailable", true},
+    {503, "ServiceUnavailable", true}, {504, "Timeout", true},
     {529, "ServiceUnavailable", true},
 };
 
@@ -96,9 +106,11 @@ void failure_from_reply(steno_error *error, int http_status, const json_t *json,
     const char *message = json_is_string(detail) ? json_string_value(detail) : member(detail, "message");
     if (!*message) message = member(json, "message");
     if (!*message) message = member(json, "detail");
+    if (!*message) message = member(json, "Message"); /* AWS */
     int status = status_in(detail, http_status);
     bool retryable;
-    const char *type = type_of_status(status, &retryable);
+    const char *type = type_of_status(status, &retryable),
+               *inner = member(json_object_get(detail, "innererror"), "code");
     for (size_t i = 0; status < 400 && i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(member(detail, "type"), kinds[i].word)) {
             type = kinds[i].type;
@@ -107,7 +119,7 @@ void failure_from_reply(steno_error *error, int http_status, const json_t *json,
     /* The words refine what the status leaves open; a 5xx stays what it is. */
     for (size_t i = 0; status < 500 && i < sizeof words / sizeof *words; i++)
         if (strcasestr(member(detail, "code"), words[i].word) || strcasestr(member(detail, "type"), words[i].word) ||
-            strcasestr(message, words[i].word)) {
+            strcasestr(message, words[i].word) || strcasestr(inner, words[i].word)) {
             type = words[i].type;
             retryable = retryable_type(type);
             break;

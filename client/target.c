@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client/aws_sign.h"
 #include "client/failure.h"
 #include "client/mask.h"
 #include "schema/clean.h"
@@ -75,6 +76,20 @@ static char *ollama_url(const char *host) {
     return asprintf(&url, "http://%s%s%s", any || *rest == ':' ? "127.0.0.1" : "", rest, port) < 0 ? NULL : url;
 }
 
+/* Bedrock's address in the region that AWS's own variables or files name. */
+static char *aws_base(steno_error *error) {
+    char url[AWS_ENDPOINT_BYTES];
+    aws_credentials found = {0};
+    steno_error reason = {0};
+    steno_status status = aws_credentials_find(&found, &reason);
+    if (!status) status = aws_credentials_check(&found, false, true, &reason);
+    if (!status) status = aws_endpoint("bedrock-runtime", found.region, url, &reason);
+    aws_credentials_free(&found);
+    if (!status) return strdup(url);
+    refuse(error, "BadRequest", reason.message);
+    return NULL;
+}
+
 /* The base URL, owned; NULL with `error`. */
 static char *find_base(const target_wish *wish, const provider *which, steno_error *error) {
     char name[VARIABLE_BYTES];
@@ -86,6 +101,7 @@ static char *find_base(const target_wish *wish, const provider *which, steno_err
         return ollama_url(base);
     if (!base) base = which->base_url;
     if (base) return strdup(base);
+    if (which->wire == &wire_bedrock) return aws_base(error);
     char message[256], own[VARIABLE_BYTES];
     own_variable(which->name, "_BASE_URL", own);
     snprintf(message, sizeof message, "no address for %s: set %s%s%s, or a base URL", which->name, own,
@@ -144,6 +160,16 @@ static const char *find_key(const target_wish *wish, const provider *which, cons
     return key;
 }
 
+/* AWS's keys where each attempt is signed, or its region alone, which is in the address. */
+static steno_status find_aws(target *self, bool keys, steno_error *error) {
+    steno_error reason = {0};
+    aws_credentials_free(&self->aws);
+    self->aws = (aws_credentials){0};
+    if (aws_credentials_find(&self->aws, &reason) == STENO_NO_MEMORY) return STENO_NO_MEMORY;
+    if (!aws_credentials_check(&self->aws, keys, true, &reason)) return STENO_OK;
+    return refuse(error, "Authentication", reason.message);
+}
+
 /* ---- headers ---- */
 
 static bool add_header(target *self, const char *line) {
@@ -166,7 +192,12 @@ static steno_status make_headers(const target_wish *wish, target *self, steno_er
     cleanup_free char *line = NULL;
     const char *before;
     const char *key = find_key(wish, self->provider, &before);
-    if (!key && !self->provider->keyless) return no_key(self->provider, error);
+    if (!key && self->by == &wire_bedrock) {
+        steno_status status = find_aws(self, true, error);
+        if (status) return status;
+    } else if (!key && !self->provider->keyless) {
+        return no_key(self->provider, error);
+    }
     if (key) {
         steno_status status = check_key(self->provider, key, error);
         if (status) return status;
@@ -229,7 +260,7 @@ static steno_status make_body(target *self, steno_error *error) {
     if (self->ask.kind == CALL_EMBEDDING && !has_input)
         return refuse(error, "BadRequest", "the request has no input to embed");
     if (self->ask.kind == CALL_CHAT && !json_object_get(params, "messages") &&
-        !(self->by == &wire_responses && has_input))
+        !(has_input && !strcmp(self->by->name, "responses")))
         return refuse(error, "BadRequest", "the request has no messages");
     self->body = self->by->body(&self->ask, &reason);
     if (!self->body) return refuse(error, "BadRequest", reason.message);
@@ -276,7 +307,16 @@ steno_status target_open(const target_wish *wish, target *out, steno_error *erro
     return status == STENO_FAILED && !out->api_base ? STENO_NO_MEMORY : status;
 }
 
+steno_status target_sign(target *self, steno_error *error) {
+    steno_error reason = {0};
+    if (!self->aws.key_id) return STENO_OK;
+    const aws_request what = {"bedrock", "POST", self->url, self->body_text.bytes, self->body_text.size};
+    steno_status status = aws_sign(&self->aws, &what, time(NULL), &self->headers, &reason);
+    return status ? refuse(error, "Authentication", reason.message) : STENO_OK;
+}
+
 void target_close(target *self) {
+    aws_credentials_free(&self->aws);
     json_decref(self->body);
     buffer_free(&self->body_text);
     free(self->asked);

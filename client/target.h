@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 #include <jansson.h>
 
+#include "client/aws_credentials.h"
 #include "client/client.h"
 #include "client/providers/table.h"
 #include "schema/buffer.h"
@@ -18,8 +19,9 @@ typedef struct target {
     char *asked;       /* as it was asked for */
     const char *model; /* in `asked`, without the prefixes */
     wire_ask ask;
-    char *version; /* of the API; NULL: none */
-    char *api_key; /* NULL: none */
+    char *version;       /* of the API; NULL: none */
+    char *api_key;       /* NULL: none */
+    aws_credentials aws; /* where each attempt is signed with them; else all NULL */
     char *base, *url;
     char *api_base; /* `base` masked, for events */
     json_t *body;   /* until its text and the events are made */
@@ -41,6 +43,8 @@ typedef struct target_wish {
  * STENO_NO_MEMORY: of no use at all.
  */
 steno_status target_open(const target_wish *wish, target *out, steno_error *error);
+/* Signs the next attempt, where the provider wants that. */
+steno_status target_sign(target *self, steno_error *error);
 void target_close(target *self);
 /* Writes the headers as they may be seen, as fields of the open map. */
 void target_write_headers(const target *self, steno_draft *draft);

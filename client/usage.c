@@ -59,12 +59,12 @@ static const usage_rule gemini = {
     .reasoning = "thoughtsTokenCount",
 };
 static const usage_rule ollama = {.prompt = "prompt_eval_count", .completion = "eval_count"};
-/* inputTokens leaves out the cache, as with Anthropic. */
+/* inputTokens leaves out the cache, as with Anthropic. inputTextTokenCount: Titan's embeddings. */
 static const usage_rule bedrock = {
-    .prompt =
-        "inputTokens+cacheReadInputTokens|cacheReadInputTokenCount+cacheWriteInputTokens|cacheWriteInputTokenCount",
+    .prompt = "inputTokens|inputTextTokenCount+cacheReadInputTokens|cacheReadInputTokenCount+cacheWriteInputTokens|"
+              "cacheWriteInputTokenCount",
     .completion = "outputTokens",
-    .total = "totalTokens",
+    .total = "totalTokens|inputTextTokenCount",
     .cached = "cacheReadInputTokens|cacheReadInputTokenCount",
     .cache_write = "cacheWriteInputTokens|cacheWriteInputTokenCount",
 };

@@ -8,7 +8,4 @@ bool openai_path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES
 json_t *openai_body(const wire_ask *ask, steno_error *error);
 json_t *openai_reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error);
 steno_status openai_record(wire_stream *self, const char *name, const json_t *record, steno_error *error);
-/* Azure's path before that of its v1 API, after a base that has a part of it, or nothing. Static. */
-const char *azure_prefix(const char *base);
-
 #endif

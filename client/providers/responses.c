@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "client/failure.h"
+#include "client/providers/azure.h"
 #include "client/providers/content.h"
-#include "client/providers/openai.h"
 #include "client/providers/params.h"
 #include "client/usage.h"
 
@@ -19,10 +19,10 @@ static bool is_type(const json_t *object, const char *type) {
     return is && !strcmp(is, type);
 }
 
-/* A version, or its domain, gives Azure away: there the base is the bare endpoint. */
 static bool path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES]) {
-    bool azure = ask->version || strstr(base, ".openai.azure.com") || strstr(base, ".cognitiveservices.azure.com");
-    snprintf(out, WIRE_PATH_BYTES, "%s/responses", azure ? azure_prefix(base) : "");
+    (void)ask;
+    (void)base;
+    strcpy(out, "/responses");
     return true;
 }
 
@@ -374,14 +374,11 @@ static steno_status record(wire_stream *self, const char *name, const json_t *na
     return ends ? ended(self, response, error) : STENO_OK;
 }
 
-const wire wire_responses = {
-    .name = "responses",
-    .framing = FRAMING_SSE,
-    .kinds = 1 << CALL_CHAT,
-    .call_type = "responses",
-    .path = path,
-    .body = body,
-    .reply = reply,
-    .record = record,
-    .usage = usage_from_responses,
-};
+#define RESPONSES(at)                                                                                                 \
+    {                                                                                                                 \
+        .name = "responses", .framing = FRAMING_SSE, .kinds = 1 << CALL_CHAT, .call_type = "responses", .path = (at), \
+        .body = body, .reply = reply, .record = record, .usage = usage_from_responses,                                \
+    }
+
+const wire wire_responses = RESPONSES(path);
+const wire wire_azure_responses = RESPONSES(azure_responses_path);

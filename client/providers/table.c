@@ -18,7 +18,7 @@ static const provider providers[] = {
      .auth = "x-api-key: ", .header = "anthropic-version: 2023-06-01"},
     {"azure", NULL, &wire_azure, .keys = "AZURE_OPENAI_API_KEY", .tokens = "AZURE_OPENAI_AD_TOKEN",
      .urls = "AZURE_API_BASE AZURE_OPENAI_ENDPOINT", .auth = "api-key: "},
-    {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK"},
+    {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK", .urls = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"},
     {"cohere", "https://api.cohere.com", &wire_cohere, .keys = "CO_API_KEY", .urls = "CO_API_URL"},
     {"gemini", "https://generativelanguage.googleapis.com", &wire_gemini, .keys = "GOOGLE_API_KEY",
      .auth = "x-goog-api-key: "},
@@ -135,7 +135,8 @@ static steno_status unknown(const char *asked, size_t prefix, steno_error *error
 static void take(const provider *found, const char *rest, const wire **by, const char **model) {
     bool responses = (!found->wire || found->wire == &wire_azure) && !strncmp(rest, RESPONSES, strlen(RESPONSES)) &&
                      rest[strlen(RESPONSES)];
-    *by = responses ? &wire_responses : found->wire ? found->wire : &wire_openai;
+    *by = found->wire ? found->wire : &wire_openai;
+    if (responses) *by = found->wire ? &wire_azure_responses : &wire_responses;
     *model = responses ? rest + strlen(RESPONSES) : rest;
 }
 

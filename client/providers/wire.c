@@ -1,6 +1,8 @@
 /* What the wires share: chunks and replies in OpenAI's shape. */
 #include "client/providers/wire.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -108,4 +110,14 @@ const char *wire_finish_reason(const char *native, const char *const *map) {
     for (; native && *map; map += 2)
         if (!strcmp(native, map[0])) return map[1];
     return native;
+}
+
+bool wire_path_add(char out[WIRE_PATH_BYTES], const char *text, bool encode) {
+    size_t size = strlen(out);
+    for (; *text; text++) {
+        bool plain = !encode || isalnum((unsigned char)*text) || strchr("-._~", *text);
+        if (size + (plain ? 1 : 3) >= WIRE_PATH_BYTES) return false;
+        size += (size_t)snprintf(out + size, 4, plain ? "%c" : "%%%02X", (unsigned char)*text);
+    }
+    return true;
 }

@@ -94,8 +94,11 @@ json_t *wire_embeddings(const char *model, json_t *vectors);
 /* The native word for the end of a reply in OpenAI's words: `map` is {native, OpenAI's, native, …, NULL}; one that is not in it stays as it is. */
 const char *wire_finish_reason(const char *native, const char *const *map);
 
+/* Adds a text to the path in `out`, which begins as ""; `encode`: as one segment, percent-encoded. False: it is too long. */
+bool wire_path_add(char out[WIRE_PATH_BYTES], const char *text, bool encode);
+
 /* The wires. */
-extern const wire wire_openai, wire_azure, wire_responses, wire_anthropic, wire_gemini, wire_ollama, wire_bedrock,
-    wire_cohere;
+extern const wire wire_openai, wire_azure, wire_responses, wire_azure_responses, wire_anthropic, wire_gemini,
+    wire_ollama, wire_bedrock, wire_cohere;
 
 #endif

@@ -18,6 +18,8 @@
 
 /* A request while it comes in. */
 typedef struct request {
+    char *uri;
+    bool begun;
     char *body;
     size_t size;
 } request;
@@ -89,6 +91,7 @@ static reply *answer_request(struct MHD_Connection *connection, const char *meth
     char *reflected = reflect(connection, what);
     exchange with = {.connection = connection,
                      .path = path,
+                     .uri = what->uri,
                      .body = body,
                      .body_text = text,
                      .body_size = what->size,
@@ -112,11 +115,25 @@ static enum MHD_Result take_in(request *what, const char *data, size_t *size) {
     return MHD_YES;
 }
 
+/* The request as it begins, with the URI before its escapes are read: signatures are made of those. */
+static void *begin(void *ctx, const char *uri, struct MHD_Connection *connection) {
+    (void)ctx;
+    (void)connection;
+    request *what = calloc(1, sizeof *what);
+    if (what) what->uri = strdup(uri);
+    return what;
+}
+
 static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
                               const char *version, const char *data, size_t *size, void **state) {
     (void)ctx;
     (void)version;
-    if (!*state) return (*state = calloc(1, sizeof(request))) ? MHD_YES : MHD_NO;
+    request *what = *state;
+    if (!what) return MHD_NO;
+    if (!what->begun) {
+        what->begun = true;
+        return MHD_YES;
+    }
     if (*size) return take_in(*state, data, size);
     fault faults;
     const char *path = fault_parse(url, &faults);
@@ -131,7 +148,10 @@ static void forget(void *ctx, struct MHD_Connection *connection, void **state, e
     (void)connection;
     (void)code;
     request *what = *state;
-    if (what) free(what->body);
+    if (what) {
+        free(what->uri);
+        free(what->body);
+    }
     free(what);
 }
 
@@ -152,8 +172,8 @@ int main(int argc, char **argv) {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct MHD_Daemon *server = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
-        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        CONNECTIONS_MAX, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_URI_LOG_CALLBACK, begin,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (!server) {
         fprintf(stderr, "steno-test-provider: cannot listen on 127.0.0.1:%ld\n", port);
         return 1;

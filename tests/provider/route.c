@@ -9,6 +9,8 @@
 
 #include "tests/provider/anthropic.h"
 #include "tests/provider/gemini.h"
+#include "tests/provider/azure.h"
+#include "tests/provider/bedrock.h"
 #include "tests/provider/openai.h"
 
 #define EMBEDDING_NUMBERS 8
@@ -18,6 +20,8 @@ static const route *const families[] = {
     openai_routes,
     anthropic_routes,
     gemini_routes,
+    azure_routes,
+    bedrock_routes,
 };
 
 static bool fits(const route *which, const char *path) {

@@ -12,6 +12,7 @@
 typedef struct exchange {
     struct MHD_Connection *connection;
     const char *path;      /* without the faults: "/v1/chat/completions" */
+    const char *uri;       /* as it was sent: with faults, query and escapes */
     const json_t *body;    /* NULL: none, or no JSON */
     const char *body_text; /* as it came */
     size_t body_size;
