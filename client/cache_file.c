@@ -8,11 +8,14 @@
 #include <xxhash.h>
 
 #include "client/cache_kind.h"
+#include "client/deadline.h"
 
 /* A row's time of use is written down when it is this much out of date: a hit writes seldom. */
 #define TOUCH_MS 10000
 /* Stored that far in the future: the clock was set back, and the age is not known. */
 #define CLOCK_SLACK_MS 60000
+/* Between looks at whether another process is done. */
+#define BUSY_RETRY_NS 300000
 /* Rows removed for one that comes: bounds how long a put holds the others up. */
 #define EXPIRED_A_PUT "32"
 #define OLDEST_A_PUT 256
@@ -74,14 +77,24 @@ static steno_status run(cache_file *self, cache_file_statement which) {
     return cache_file_status(code);
 }
 
+/* Looks again soon: SQLite's own handler sleeps longer each time, and loses to those who come back at once. */
+int cache_file_busy(void *file, int times) {
+    cache_file *self = file;
+    if (!self->waits) return 0;
+    if (times == 0) self->waits_until = deadline_in(CACHE_FILE_BUSY_MS);
+    if (!deadline_left_ms(self->waits_until)) return 0;
+    nanosleep(&(struct timespec){.tv_nsec = BUSY_RETRY_NS}, NULL);
+    return 1;
+}
+
 /* ---- Getting ---- */
 
 static void touch(cache_file *self, int64_t id, int64_t now_ms) {
     sqlite3_bind_int64(self->statements[CACHE_FILE_TOUCH], 1, id);
     sqlite3_bind_int64(self->statements[CACHE_FILE_TOUCH], 2, now_ms);
-    sqlite3_busy_timeout(self->database, 0); /* who only reads waits for nobody */
+    self->waits = false; /* who only reads waits for nobody */
     run(self, CACHE_FILE_TOUCH);
-    sqlite3_busy_timeout(self->database, CACHE_FILE_BUSY_MS);
+    self->waits = true;
 }
 
 /* The row that the statement is at. */

@@ -38,7 +38,9 @@ typedef struct cache_file {
     size_t bytes_max;
     sqlite3 *database; /* NULL: closed */
     sqlite3_stmt *statements[CACHE_FILE_STATEMENTS];
-    int64_t log_pages; /* in the -wal file, as of our last commit */
+    bool waits;          /* for other processes, CACHE_FILE_BUSY_MS; false: not at all */
+    int64_t waits_until; /* deadline.h */
+    int64_t log_pages;   /* in the -wal file, as of our last commit */
 } cache_file;
 
 /* Five eighths of the limit are the file's. The rest is for the log: a sixteenth before it is copied, an eighth for the largest answer after that, and
@@ -69,6 +71,8 @@ void cache_file_close(cache_file *self);
 
 /* The SQL of each statement. */
 extern const char *const cache_file_sql[CACHE_FILE_STATEMENTS];
+/* SQLite's busy handler. */
+int cache_file_busy(void *self, int times);
 /* Copies the log to the file when it has got long: SQLite's hook after each commit. */
 int cache_file_committed(void *self, sqlite3 *database, const char *name, int pages);
 

@@ -18,7 +18,7 @@
 #define VERSION 1
 #define CACHE_KIB 1024
 /* Between tries for the lock, which others hold for about a millisecond. */
-#define LOCK_RETRY_NS 2000000
+#define LOCK_RETRY_NS 500000
 
 /* Of this process: closing a file that somebody else here has open in SQLite would end their locks. Nobody is in here over a fork (cache_sqlite.c). */
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
@@ -109,14 +109,21 @@ static steno_status recognise(const cache_file *self, bool *empty, steno_error *
     return STENO_OK;
 }
 
+/* Of this connection; nothing of it writes to a file that is a cache already, so others who write do not matter. */
 static int settle(const cache_file *self) {
     char sql[512];
     sqlite3_snprintf(sizeof sql, sql,
-                     "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
-                     "PRAGMA synchronous = OFF; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY;"
-                     "PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %lld; PRAGMA max_page_count = %lld;",
-                     CACHE_FILE_PAGE_BYTES, CACHE_KIB, (long long)cache_file_log_bytes(self),
-                     (long long)cache_file_pages_max(self));
+                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA secure_delete = FAST;"
+                     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %lld;"
+                     "PRAGMA max_page_count = %lld;",
+                     CACHE_KIB, (long long)cache_file_log_bytes(self), (long long)cache_file_pages_max(self));
+    return sqlite3_exec(self->database, sql, NULL, NULL, NULL);
+}
+
+/* Of the file, before anything else is written to it. */
+static int shape(const cache_file *self) {
+    char sql[128];
+    sqlite3_snprintf(sizeof sql, sql, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", CACHE_FILE_PAGE_BYTES);
     return sqlite3_exec(self->database, sql, NULL, NULL, NULL);
 }
 
@@ -145,11 +152,13 @@ static steno_status open_named(cache_file *self, steno_error *error) {
     if (code) status = failed(self, code, error);
     if (!status) {
         sqlite3_extended_result_codes(self->database, 1);
-        sqlite3_busy_timeout(self->database, CACHE_FILE_BUSY_MS);
+        self->waits = true;
+        sqlite3_busy_handler(self->database, cache_file_busy, self);
         status = recognise(self, &empty, error);
     }
     if (!status) {
-        code = settle(self);
+        if (empty) code = shape(self);
+        if (!code) code = settle(self);
         if (!code && empty) code = make_tables(self);
         if (!code) code = prepare(self);
         if (code) status = failed(self, code, error);
