@@ -68,6 +68,8 @@ static steno_status read_redis(const char *text, redis_address *out, steno_error
     cleanup(clean_url) CURLU *url = curl_url();
     cleanup_free char *path = NULL, *query = NULL, *fragment = NULL;
     if (!url) return steno_fail(error, STENO_NO_MEMORY, "no memory for the cache's address");
+    if (text[8] == '/') /* libcurl would take the database for a host */
+        return steno_fail(error, STENO_INVALID, "the cache's redis: URL has no host; write " SHAPES);
     CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
     if (code)
         return steno_fail(error, STENO_INVALID, "the cache's redis: URL cannot be read (%s); write " SHAPES,
