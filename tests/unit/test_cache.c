@@ -203,7 +203,7 @@ typedef struct worker {
 static void *work(void *argument) {
     worker *at = argument;
     for (int i = 0; at->stop ? !atomic_load(at->stop) : i < 300; i++) {
-        char key[16];
+        char key[32];
         at->seed = at->seed * 1103515245 + 12345;
         snprintf(key, sizeof key, "key %u", at->seed >> 16 & 15);
         at->hits += check_is_there(at->self, key);
@@ -318,7 +318,7 @@ static unsigned left_after(int younger) {
     for (int i = 0; i < younger; i++) put_next(self, "young", i);
     unsigned left = 0;
     for (unsigned i = 0; i < 4; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "old %u", i);
         left |= (unsigned)check_is_there(self, key) << i;
     }
@@ -386,7 +386,7 @@ static void limit_holds_for_answers_of_all_sizes(void **state) {
     cache *self = make(2 * MIB, 0);
     unsigned seed = 1;
     for (int i = 0; i < 600; i++) {
-        char key[16];
+        char key[32];
         seed = seed * 1103515245 + 12345;
         sizes[i] = 1 + (seed >> 8) % (1u << (seed >> 4) % 18);
         snprintf(key, sizeof key, "key %d", i);
@@ -396,7 +396,7 @@ static void limit_holds_for_answers_of_all_sizes(void **state) {
     size_t sum = 0;
     int there = 0;
     for (int i = 0; i < 600; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "key %d", i);
         if (!check_is_there(self, key)) continue;
         sum += sizes[i];
@@ -411,7 +411,7 @@ static void limit_holds_for_answers_of_all_sizes(void **state) {
 static void many_small_ones_make_room_for_a_large_one(void **state) {
     (void)state;
     cache *self = make(2 * MIB, 0);
-    char key[16];
+    char key[32];
     for (int i = 0; i < 3000; i++) {
         snprintf(key, sizeof key, "key %d", i);
         put_sized(self, key, 800);

@@ -187,7 +187,7 @@ static void answer_from_the_future_is_too_old(void **state) {
 
 static void limit_that_was_lowered_is_kept_to_soon(void **state) {
     (void)state;
-    char key[16];
+    char key[32];
     cache *self = open_sized(16 * MIB);
     for (int i = 0; i < 20; i++) {
         snprintf(key, sizeof key, "key %d", i);
@@ -233,7 +233,7 @@ static void file_that_is_no_database_is_set_aside(void **state) {
 static void file_cut_off_while_in_use_is_begun_anew(void **state) {
     (void)state;
     for (off_t size = 0; size < 10 * PAGE; size += PAGE + 100) {
-        char key[16];
+        char key[32];
         cache *self = open_cache();
         for (int i = 0; i < 20; i++) {
             snprintf(key, sizeof key, "key %d", i);
@@ -259,7 +259,7 @@ static void file_cut_off_while_in_use_is_begun_anew(void **state) {
 
 static void damage_anywhere_gives_misses_but_no_wrong_answer(void **state) {
     (void)state;
-    char key[16];
+    char key[32];
     cache *self = open_cache();
     for (int i = 0; i < 12; i++) {
         snprintf(key, sizeof key, "key %d", i);
@@ -400,7 +400,7 @@ static void process_stopped_while_it_reads_does_not_let_the_log_grow(void **stat
     put_sized(self, "key", 1000);
     int pid = holder("BEGIN; SELECT count(*) FROM entry", true);
     for (int i = 0; i < 60; i++) {
-        char key[16];
+        char key[32];
         struct stat is = {0}, log = {0};
         snprintf(key, sizeof key, "key %d", i);
         put_sized(self, key, 20000);
@@ -422,7 +422,7 @@ static void share(unsigned seed) {
     if (cache_sqlite_new(path, 2 * MIB, 0, &self, NULL)) _exit(2);
     int hits = 0;
     for (int i = 0; i < 300; i++) {
-        char key[16];
+        char key[32];
         seed = seed * 1103515245 + 12345;
         snprintf(key, sizeof key, "key %u", seed >> 16 & 31);
         hits += check_is_there(self, key);
