@@ -47,7 +47,14 @@ static bool make_key(call *self) {
                                  name_space ? name_space : "",
                                  to->api_key ? to->api_key : "",
                                  NULL};
-    return cache_key_make(parts, to->body, self->cache_key);
+    cleanup(clean_json) json_t *shaping = json_copy(to->body);
+    const char *name;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(shaping, next, name, value) {
+        if (cache_key_ignores(name)) json_object_del(shaping, name);
+    }
+    return cache_key_make(parts, shaping, self->cache_key);
 }
 
 /* The response in what was kept; NULL if that is not what it should be. */

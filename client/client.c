@@ -17,8 +17,6 @@
 #define ASYNC_MAX_DEFAULT 256
 #define RETRY_DELAY_MS_DEFAULT 500
 #define RETRY_DELAY_MS_MAX 60000
-#define CACHE_TTL_MS_DEFAULT 3600000
-#define CACHE_BYTES_DEFAULT (64u << 20)
 #define ASYNC_MAX_MAX 10000
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -209,10 +207,9 @@ static const char *after(const char *url, const char *scheme) {
 }
 
 static steno_status open_cache(const steno_cache_config *config, cache **out, steno_error *error) {
-    int64_t ttl_ms = config->ttl_ms ? config->ttl_ms : CACHE_TTL_MS_DEFAULT;
-    size_t bytes_max = config->bytes_max ? config->bytes_max : CACHE_BYTES_DEFAULT;
+    const int64_t ttl_ms = config->ttl_ms;
+    const size_t bytes_max = config->bytes_max;
     const char *path = after(config->url, "sqlite:");
-    if (config->ttl_ms < 0) return steno_fail(error, STENO_INVALID, "the cache's ttl_ms must not be negative");
     if (config->url && !strcmp(config->url, "memory:")) return cache_memory_new(bytes_max, ttl_ms, out, error);
     if (path && *path) return cache_sqlite_new(path, bytes_max, ttl_ms, out, error);
     if (after(config->url, "redis://") || after(config->url, "rediss://") || after(config->url, "unix://"))

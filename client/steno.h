@@ -93,8 +93,8 @@ typedef struct steno_cache_config {
     size_t size; /* sizeof(steno_cache_config) */
     const char
         *url; /* "memory:", "sqlite:PATH" or "redis://[[USER:]PASSWORD@]HOST[:PORT][/DB]", "unix:///PATH" (Redis) */
-    int64_t ttl_ms;         /* how long an answer is good; 0: an hour */
-    size_t bytes_max;       /* of memory or the file; 0: 64 MiB. Redis has its own limit */
+    int64_t ttl_ms;         /* how long an answer is good; 0: a day */
+    size_t bytes_max;       /* of memory (0: 64 MiB) or of the file (0: 256 MiB); Redis has its own limit */
     const char *name_space; /* keeps apart what must not share answers; NULL: none */
     bool opt_in;            /* only for requests that ask for it */
 } steno_cache_config;
