@@ -43,11 +43,12 @@ static bool wants_tool(const json_t *request) {
            route_wants_tool(last_text(json_object_get(request, "messages")));
 }
 
-static json_t *usage(long prompt, long completion) {
+/* `asked` has the word "cached" in it: so has the usage. */
+static json_t *usage(long prompt, long completion, const char *asked) {
     return json_pack("{s:I,s:I,s:I,s:{s:i,s:i},s:{s:i,s:i}}", "prompt_tokens", (json_int_t)prompt, "completion_tokens",
                      (json_int_t)completion, "total_tokens", (json_int_t)(prompt + completion), "prompt_tokens_details",
-                     "cached_tokens", 0, "audio_tokens", 0, "completion_tokens_details", "reasoning_tokens", 0,
-                     "audio_tokens", 0);
+                     "cached_tokens", strstr(asked, "cached") ? 2 : 0, "audio_tokens", 0, "completion_tokens_details",
+                     "reasoning_tokens", 0, "audio_tokens", 0);
 }
 
 /* OpenAI answers with the snapshot that a name stands for. */
@@ -92,7 +93,8 @@ static reply *chat_whole(const json_t *request, const char *text, const fault *f
     if (!faults->no_usage)
         json_object_set_new(body, "usage",
                             usage(prompt_tokens(json_object_get(request, "messages")),
-                                  route_words(text) * (long)choices_wanted(request)));
+                                  route_words(text) * (long)choices_wanted(request),
+                                  last_text(json_object_get(request, "messages"))));
     reply_add_json(self, body);
     return self;
 }
@@ -177,7 +179,8 @@ static reply *chat_streamed(const json_t *request, const char *text, const fault
     }
     if (self.usage_wanted)
         add_chunk(&self, json_array(),
-                  usage(prompt_tokens(json_object_get(request, "messages")), route_words(text) * (long)choices));
+                  usage(prompt_tokens(json_object_get(request, "messages")), route_words(text) * (long)choices,
+                        last_text(json_object_get(request, "messages"))));
     if (!faults->no_done && !self.ended) reply_add_event(self.to, "[DONE]");
     json_decref(self.head);
     return self.to;
@@ -256,7 +259,7 @@ static reply *completions(const exchange *with) {
     char *text = route_answer(with, prompt);
     reply *self = reply_new(200, stream, with->faults);
     json_t *head = envelope(with->body, "text_completion"),
-           *counts = usage(route_words(prompt), route_words(text ? text : ""));
+           *counts = usage(route_words(prompt), route_words(text ? text : ""), prompt);
     for (const char *at = text; stream && at && *at;) {
         size_t size = strcspn(at, " ");
         size += strspn(at + size, " ");

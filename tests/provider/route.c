@@ -8,20 +8,20 @@
 #include <strings.h>
 
 #include "tests/provider/anthropic.h"
-#include "tests/provider/gemini.h"
 #include "tests/provider/azure.h"
 #include "tests/provider/bedrock.h"
+#include "tests/provider/cohere.h"
+#include "tests/provider/gemini.h"
+#include "tests/provider/ollama.h"
 #include "tests/provider/openai.h"
+#include "tests/provider/responses.h"
 
 #define EMBEDDING_NUMBERS 8
 
 /* A line a family. */
 static const route *const families[] = {
-    openai_routes,
-    anthropic_routes,
-    gemini_routes,
-    azure_routes,
-    bedrock_routes,
+    openai_routes, anthropic_routes, gemini_routes, responses_routes,
+    ollama_routes, cohere_routes,    azure_routes,  bedrock_routes,
 };
 
 static bool fits(const route *which, const char *path) {

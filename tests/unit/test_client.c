@@ -110,7 +110,7 @@ static void failures_get_their_type_and_keep_the_message(void **state) {
         {503, "{\"error\":\"loading\"}", "ServiceUnavailable", true, "loading"},
         {529, "{\"error\":{\"message\":\"overloaded\"}}", "ServiceUnavailable", true, "overloaded"},
         {422, "{\"detail\":\"wrong shape\"}", "BadRequest", false, "wrong shape"},
-        {307, "", "InternalServer", false, NULL},
+        {307, "", "BadRequest", false, NULL},
         {200, "{\"error\":{\"message\":\"in mid-stream\",\"code\":429}}", "RateLimit", true, "in mid-stream"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
