@@ -45,6 +45,7 @@ static const command self = {
              "Days are local days. A call with several tags counts for each of them, and once in the total.\n"
              "UNPRICED calls have no known price or usage: their cost is not in the sum, and a row of nothing else has "
              "none.\n"
+             "SAVED is what answers from the cache would have cost.\n"
              "Calls that failed before any token came are not among them. JSON and CSV have no total.\n",
 };
 
@@ -52,8 +53,8 @@ static const command self = {
 typedef struct spend {
     char *name; /* owned, UTF-8; NULL: the calls have none */
     int64_t calls, failures, unpriced, prompt_tokens, cached_tokens, completion_tokens;
-    double pico_dollars;
-    bool priced; /* at least one call has a known cost */
+    double pico_dollars, saved; /* the latter by answers from the cache */
+    bool priced;                /* at least one call has a known cost */
 } spend;
 
 /* All lines, so that the log is let go of before the first is printed. */
@@ -69,7 +70,7 @@ typedef struct spends {
     "AND call.prompt_tokens IS NULL AND call.completion_tokens IS NULL AND call.first_token IS NULL)) AS unpriced, " \
     "total(call.prompt_tokens) AS prompt, total(call.cached_tokens) AS cached, "                                     \
     "total(call.completion_tokens) AS completion, total(cost.pico_dollars) AS pico, count(cost.pico_dollars) AS "    \
-    "priced "
+    "priced, total(cost.saved) AS saved "
 #define JOINED "FROM call LEFT JOIN cost ON cost.call_id = call.call_id "
 #define SINCE "WHERE call.started >= ?1 "
 
@@ -87,7 +88,8 @@ static const struct grouping {
     /* Every time zone is a multiple of 15 minutes from UTC: sum by quarter of an hour, and turn only those into local days. */
     {"day", "SELECT date(quarter * 900, 'unixepoch', 'localtime') AS name, sum(calls), sum(failures), sum(unpriced), "
             "sum(prompt), "
-            "sum(cached), sum(completion), sum(pico), sum(priced) FROM (SELECT CAST(call.started / 900 AS INTEGER) AS "
+            "sum(cached), sum(completion), sum(pico), sum(priced), sum(saved) FROM (SELECT CAST(call.started / 900 AS "
+            "INTEGER) AS "
             "quarter, " SUMS JOINED SINCE "GROUP BY 1) GROUP BY 1 ORDER BY 1"},
     {NULL, "SELECT NULL, " SUMS JOINED SINCE}, /* everything, once */
 };
@@ -109,7 +111,8 @@ static bool read_spend(sqlite3_stmt *row, spend *out) {
                    .cached_tokens = sqlite3_column_int64(row, 5),
                    .completion_tokens = sqlite3_column_int64(row, 6),
                    .pico_dollars = sqlite3_column_double(row, 7),
-                   .priced = sqlite3_column_int64(row, 8) > 0};
+                   .priced = sqlite3_column_int64(row, 8) > 0,
+                   .saved = sqlite3_column_double(row, 9)};
     return out->name || !name;
 }
 
@@ -144,6 +147,7 @@ static spend add_up(const spends *all) {
         sum.cached_tokens += row->cached_tokens;
         sum.completion_tokens += row->completion_tokens;
         sum.pico_dollars += row->pico_dollars;
+        sum.saved += row->saved;
         sum.priced |= row->priced;
     }
     return sum;
@@ -153,12 +157,12 @@ static spend add_up(const spends *all) {
 static bool has_cost(const spend *row) { return row->priced || row->unpriced == 0; }
 
 static json_t *row_json(const char *by, const spend *row) {
-    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", by, row->name, "calls", (json_int_t)row->calls,
+    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:f}", by, row->name, "calls", (json_int_t)row->calls,
                      "failures", (json_int_t)row->failures, "prompt_tokens", (json_int_t)row->prompt_tokens,
                      "cached_tokens", (json_int_t)row->cached_tokens, "completion_tokens",
                      (json_int_t)row->completion_tokens, "cost_usd",
                      has_cost(row) ? json_real(row->pico_dollars / PICO_PER_DOLLAR) : json_null(), "unpriced_calls",
-                     (json_int_t)row->unpriced);
+                     (json_int_t)row->unpriced, "saved_usd", row->saved / PICO_PER_DOLLAR);
 }
 
 static int print_json(const char *by, const spends *all) {
@@ -171,21 +175,22 @@ static int print_json(const char *by, const spends *all) {
 }
 
 static int print_csv(const char *by, const spends *all) {
-    printf("%s,calls,failures,prompt_tokens,cached_tokens,completion_tokens,cost_usd,unpriced_calls\r\n", by);
+    printf("%s,calls,failures,prompt_tokens,cached_tokens,completion_tokens,cost_usd,unpriced_calls,saved_usd\r\n", by);
     for (size_t i = 0; i < all->count; i++) {
         const spend *row = &all->rows[i];
         report_csv_field(stdout, row->name ? row->name : "", row->name ? strlen(row->name) : 0, 1);
         printf(",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",", row->calls, row->failures,
                row->prompt_tokens, row->cached_tokens, row->completion_tokens);
         if (has_cost(row)) printf("%.15g", row->pico_dollars / PICO_PER_DOLLAR);
-        printf(",%" PRId64, row->unpriced);
+        printf(",%" PRId64 ",%.15g", row->unpriced, row->saved / PICO_PER_DOLLAR);
         report_csv_end(stdout);
     }
     return EXIT_FINE;
 }
 
 typedef struct columns {
-    size_t name, calls, failed, in, out, cost, unpriced, bar;
+    size_t name, calls, failed, in, out, cost, saved, unpriced, bar;
+    bool has_saved; /* the column is there: something was */
 } columns;
 
 static void show_row(table *grid, const columns *at, const spend *row, double most, size_t cells, tone look) {
@@ -198,6 +203,10 @@ static void show_row(table *grid, const columns *at, const spend *row, double mo
     table_count(grid, at->out, row->completion_tokens);
     format_money(row->pico_dollars, text);
     table_cell(grid, at->cost, has_cost(row) ? text : "unpriced", has_cost(row) ? look : TONE_WAITING);
+    if (at->has_saved && row->saved > 0) {
+        format_money(row->saved, text);
+        table_cell(grid, at->saved, text, TONE_PLAIN);
+    }
     if (row->unpriced) {
         format_count(row->unpriced, terminal_is(), text);
         table_cell(grid, at->unpriced, text, TONE_WAITING);
@@ -220,7 +229,9 @@ static int print_table(const char *by, const spends *all, const spend *total) {
                   .in = table_column(grid, "IN", TABLE_RIGHT),
                   .out = table_column(grid, "OUT", TABLE_RIGHT),
                   .cost = table_column(grid, "COST", TABLE_RIGHT),
-                  .unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT)};
+                  .has_saved = total->saved > 0};
+    if (at.has_saved) at.saved = table_column(grid, "SAVED", TABLE_RIGHT);
+    at.unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT);
     size_t cells = !terminal_is() || terminal_width() < NARROW_COLUMNS ? 0
                    : terminal_width() < WIDE_COLUMNS                   ? BAR_CELLS_NARROW
                                                                        : BAR_CELLS_WIDE;

@@ -37,6 +37,10 @@ int database_open(place *where, sqlite3 **out) {
     if (version > STENO_LOG_VERSION)
         return program_fail("%s: written by a newer Steno (schema %d, known here: %d): use that Steno's programs",
                             where->log, version, STENO_LOG_VERSION);
+    if (version < STENO_LOG_VERSION)
+        return program_fail(
+            "%s: written by an older Steno (schema %d, needed here: %d): start stenod once, it brings it up to date",
+            where->log, version, STENO_LOG_VERSION);
     *out = database;
     database = NULL;
     return EXIT_FINE;

@@ -90,7 +90,8 @@ CREATE TABLE cost (
     source       TEXT NOT NULL
                  CHECK (CASE source WHEN 'table' THEN 1 WHEN 'reported' THEN 1 WHEN 'cache' THEN 1 WHEN 'unknown' THEN 1 ELSE 0 END),
     price_model  TEXT,                      -- the price entry that was used
-    price_date   TEXT
+    price_date   TEXT,
+    saved        INTEGER                    -- pico-dollars that an answer from the cache would have cost; NULL: none, or unknown
 ) WITHOUT ROWID;
 
 -- How far each subscriber has come.
@@ -149,4 +150,4 @@ SELECT call.call_id,
   LEFT JOIN content ON content.call = call.id
   LEFT JOIN cost ON cost.call_id = call.call_id;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -4,17 +4,20 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "client/steno.h"
 #include "schema/clean.h"
 #include "schema/identity.h"
+#include "schema/log.h"
 
 /* The daemon's transactions take milliseconds; this is for a machine that was asleep or a long checkpoint. */
 #define BUSY_TIMEOUT_MS 10000
 
 static const char INSERT_COST[] =
-    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
     " ON CONFLICT (call_id) DO UPDATE SET offset = excluded.offset, pico_dollars = excluded.pico_dollars,"
-    " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date"
+    " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date, saved = "
+    "excluded.saved"
     " WHERE excluded.offset <= cost.offset";
 static const char MOVE_CURSOR[] =
     "UPDATE subscriber SET offset = ?1, updated = ?2 WHERE name = '" COST_SUBSCRIBER "' AND offset = ?3";
@@ -57,8 +60,9 @@ static steno_status check_schema(cost_log *self, steno_error *error) {
     steno_status status = prepare(self, "PRAGMA user_version", &statement, error);
     if (status) return status;
     if (sqlite3_step(statement) != SQLITE_ROW) return fail(self, "cannot read the version", error);
-    return sqlite3_column_int(statement, 0) > 0 ? STENO_OK
-                                                : steno_fail(error, STENO_NOT_FOUND, "log.db is empty as yet");
+    return sqlite3_column_int(statement, 0) >= STENO_LOG_VERSION
+               ? STENO_OK
+               : steno_fail(error, STENO_NOT_FOUND, "log.db is empty, or not brought up to date, as yet");
 }
 
 steno_status cost_log_open(const char *path, cost_log **out, steno_error *error) {
@@ -135,6 +139,10 @@ static steno_status insert(cost_log *self, const cost_row *row, steno_error *err
     sqlite3_bind_text(statement, 4, row->source, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 5, row->price_model, -1, SQLITE_STATIC); /* NULL binds NULL */
     sqlite3_bind_text(statement, 6, row->price_date, -1, SQLITE_STATIC);
+    if (row->saved != STENO_UNKNOWN)
+        sqlite3_bind_int64(statement, 7, row->saved);
+    else
+        sqlite3_bind_null(statement, 7);
     const int code = sqlite3_step(statement);
     const steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
     sqlite3_reset(statement);

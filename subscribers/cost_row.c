@@ -65,9 +65,13 @@ bool cost_row_from(const steno_event *event, cost_row *out) {
     if (kind != STENO_SUCCESS && kind != STENO_FAILURE) return false;
     const char *call_id = steno_event_string(event, "call_id");
     if (!call_id || !*call_id || strlen(call_id) >= COST_CALL_ID_BYTES) return false;
-    *out = (cost_row){.offset = steno_event_offset(event), .source = "unknown"};
+    *out = (cost_row){.offset = steno_event_offset(event), .saved = STENO_UNKNOWN, .source = "unknown"};
     strcpy(out->call_id, call_id);
     if (steno_value_bool(steno_event_get(event, "cache_hit"), false)) {
+        cost_row priced = {0};
+        if (by_table(event, steno_event_string(event, "model"), &priced) ||
+            by_table(event, answered_model(event), &priced))
+            out->saved = priced.pico_dollars;
         out->known = true;
         out->source = "cache";
         return true;

@@ -13,6 +13,7 @@ typedef struct cost_row {
     uint64_t offset;
     bool known;              /* pico_dollars says something: unknown is never zero */
     int64_t pico_dollars;    /* 1e-12 US dollars */
+    int64_t saved;           /* what a cache's answer would have cost, in the same; STENO_UNKNOWN: none, or not known */
     const char *source;      /* "table", "reported", "cache", "unknown"; static */
     const char *price_model; /* the entry of the price table that was used, and its date; NULL unless the source is */
     const char *price_date;  /* the table; static */

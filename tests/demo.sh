@@ -44,7 +44,12 @@ echo "runs in $STENO_DIR"
 if [ -n "${OPENAI_API_KEY:-}" ]; then
   title "The provider"
   echo "is the real one (${OPENAI_BASE_URL:-https://api.openai.com/v1}), because OPENAI_API_KEY is set: these calls cost a little"
-  refusing=()
+  options=()
+  calls=26
+  if [ -n "${ANTHROPIC_API_KEY:-}" ]; then
+    options=(--other-model anthropic/claude-haiku-4-5)
+    calls=27
+  fi
 else
   title "The provider"
   steno-test-provider >"$STENO_DIR/provider.url" 2>"$STENO_DIR/provider.log" &
@@ -54,18 +59,22 @@ else
   OPENAI_BASE_URL="${OPENAI_BASE_URL%/v1}/faults/delay_ms=20;chunk_delay_ms=20/v1" # as slow as a quick one
   export OPENAI_BASE_URL OPENAI_API_KEY=sk-demo-0123456789abcdef
   echo "is a small one on this machine, $OPENAI_BASE_URL: set OPENAI_API_KEY to call the real one"
-  refusing=(--refusing-base-url "${OPENAI_BASE_URL%%/faults*}/faults/status=429/v1")
+  root=${OPENAI_BASE_URL%%/faults*}
+  export ANTHROPIC_BASE_URL=$root ANTHROPIC_API_KEY=sk-ant-demo-0123456789abcdef
+  options=(--refusing-base-url "$root/faults/status=429/v1" --retrying-base-url "$root/faults/fail_first=2;status=503;id=demo/v1"
+    --other-model anthropic/claude-haiku-4-5)
+  calls=28
 fi
 
 /usr/bin/python3 subscribers/examples/subscriber.py >"$STENO_DIR/live.txt" 2>"$STENO_DIR/subscriber.log" &
 pids+=($!)
 
 title "Calls through libsteno"
-demo "${refusing[@]}"
+demo "${options[@]}"
 steno flush
-# 24 calls, each with one terminal event.
-wait_for "the subscriber to see all calls" bash -c '[ "$(grep -cE "(success|failure)" "$STENO_DIR/live.txt")" -ge 24 ]'
-wait_for "steno-cost to price all calls" bash -c '[ "$(sqlite3 "$STENO_DIR/log.db" "select count(*) from cost")" -ge 24 ]'
+# Each call has one terminal event.
+wait_for "the subscriber to see all calls" bash -c '[ "$(grep -cE "(success|failure)" "$STENO_DIR/live.txt")" -ge "$1" ]' - "$calls"
+wait_for "steno-cost to price all calls" bash -c '[ "$(sqlite3 "$STENO_DIR/log.db" "select count(*) from cost")" -ge "$1" ]' - "$calls"
 
 title "What a Python subscriber (subscribers/examples/subscriber.py) saw meanwhile: $(wc -l <"$STENO_DIR/live.txt") events, the last 8"
 tail -8 "$STENO_DIR/live.txt" | cut -c1-"${COLUMNS:-120}"

@@ -98,11 +98,14 @@ class MainJob(harness.SystemTest):
         self.start_daemon()
         subscriber = self.subscribe()
         refusing = url.removesuffix("/v1") + "/faults/status=429/v1"
-        self.run_program(BIN / "examples" / "demo", "--refusing-base-url", refusing)
+        retrying = url.removesuffix("/v1") + "/faults/fail_first=2;status=503;id=m/v1"
+        self.env.update(ANTHROPIC_BASE_URL=url.removesuffix("/v1"), ANTHROPIC_API_KEY="sk-ant-0123456789abcdef")
+        self.run_program(BIN / "examples" / "demo", "--refusing-base-url", refusing, "--retrying-base-url", retrying, "--other-model",
+                         "anthropic/claude-haiku-4-5")
         self.steno("flush")
         calls = self.sql("SELECT * FROM calls")
-        self.assertEqual(len(calls), 24)
-        self.assertEqual(len({call["call_id"] for call in calls}), 24)
+        self.assertEqual(len(calls), 28)
+        self.assertEqual(len({call["call_id"] for call in calls}), 28)
         self.assertEqual(sorted({call["status"] for call in calls}), ["failure", "success"])
 
         def total():
@@ -111,10 +114,12 @@ class MainJob(harness.SystemTest):
 
         calls = wait_for(total, "steno-cost to price every successful call")
         for call in calls:
-            self.assertGreater(call["latency_ms"], 0)
+            self.assertGreaterEqual(call["latency_ms"], 0)  # a hit takes a tenth of one
             if call["status"] == "success":
                 self.assertGreater(call["total_tokens"], 0)
-                self.assertGreater(call["cost_usd"], 0)
+                self.assertEqual(call["cost_usd"] > 0, not call["cache_hit"])
+        self.assertEqual(sorted(call["attempts"] for call in calls), [0] + [1] * 26 + [3])  # a hit, and a call that was tried again
+        self.assertEqual([call["provider"] for call in calls].count("anthropic"), 1)
         (failure,) = [call for call in calls if call["status"] == "failure"]
         self.assertEqual((failure["error_type"], failure["error_status"]), ("RateLimit", 429))
         self.assertIsNone(failure["cost_usd"])
@@ -129,7 +134,7 @@ class MainJob(harness.SystemTest):
         self.assertEqual(count["n"], count["last"], "offsets have no holes")
         wait_for(lambda: len(subscriber.events) >= count["n"], "the subscriber to see every event")
         self.assertEqual([offset for offset, _, _ in subscriber.events], list(range(1, count["n"] + 1)))
-        self.assertEqual(len(self.check_order(subscriber.events)), 24)
+        self.assertEqual(len(self.check_order(subscriber.events)), 28)
         for _, topic, event in subscriber.events:
             self.assertEqual(topic, f"{event['event']}.{event['provider']}.{event['model']}")
             self.assertNotIn("0123456789abcdef", repr(event), "the key is masked everywhere")

@@ -151,6 +151,9 @@ class Features(harness.SystemTest):
         self.assertGreater(body["saved_cost"], 0)
         self.assertRegex(body["cache_key"], "^[0-9a-f]{64}$")
         harness.wait_for(lambda: len(self.sql("SELECT 1 FROM cost")) == 8, "the costs")
+        (spent,) = json.loads(self.steno("cost", "--json").stdout)
+        self.assertAlmostEqual(spent["saved_usd"], sum(b["saved_cost"] for b in self.bodies() if b.get("cache_hit")))
+        self.assertIn("SAVED", self.steno("cost").stdout)
         self.assertEqual({row["cost_usd"] for row in self.sql("SELECT cost_usd FROM calls WHERE cache_hit")}, {0})
 
     def test_the_cache_in_memory(self):

@@ -267,7 +267,7 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
     write_batch();
     store_close(log_db);
-    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; PRAGMA user_version = 1");
+    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; ALTER TABLE cost DROP COLUMN saved; PRAGMA user_version = 1");
     assert_int_equal(store_open(path, false, &log_db, NULL), STENO_OK);
     assert_int_equal(ask("SELECT count(*) FROM event WHERE stored = 100"), 10); /* their time */
     assert_int_equal(ask(journal_sql), 1);
@@ -281,12 +281,12 @@ static void a_newer_log_is_refused_and_a_foreign_one_too(void **state) {
     (void)state;
     steno_error error;
     store_close(log_db);
-    run("PRAGMA user_version = 3");
+    run("PRAGMA user_version = 4");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_INVALID);
     assert_null(log_db);
     run("PRAGMA user_version = 0"); /* has our tables already: not an empty file */
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_SYSTEM);
-    run("PRAGMA user_version = 2");
+    run("PRAGMA user_version = 3");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_OK);
 }
 
