@@ -262,12 +262,11 @@ static void server_killed_is_a_miss_until_it_is_back_and_the_rest_is_over(void *
     cache_free(self);
 }
 
-static void server_restarted_between_two_calls_is_no_failure(void **state) {
-    (void)state;
-    redis_server_start(&server, check_folder());
-    cache *self = open_url(server.url);
+static void restart_between_two_calls(const char *url) {
+    cache *self = open_url(url);
     for (int i = 0; i < 5; i++) {
         check_put(self, "key", "an answer");
+        check_hit(self, "key", "an answer");
         check_hit(self, "key", "an answer");
         redis_server_kill(&server);
         redis_server_start(&server, check_folder());
@@ -275,6 +274,16 @@ static void server_restarted_between_two_calls_is_no_failure(void **state) {
     check_put(self, "key", "an answer");
     check_hit(self, "key", "an answer");
     cache_free(self);
+}
+
+static void server_restarted_between_two_calls_is_no_failure(void **state) {
+    (void)state;
+    char url[100];
+    server = (redis_server){.port = redis_server_free_port()};
+    redis_server_start(&server, check_folder());
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
+    restart_between_two_calls(server.url);
+    restart_between_two_calls(url);
 }
 
 static void server_that_is_not_there_yet_may_come_later(void **state) {
