@@ -167,7 +167,7 @@ steno_status cache_memory_new(size_t bytes_max, int64_t ttl_ms, cache **out, ste
     *out = NULL;
     if (!bytes_max) bytes_max = CACHE_MEMORY_BYTES_DEFAULT;
     const size_t buckets = buckets_for(bytes_max);
-    cleanup_free memory_cache *self = calloc(1, sizeof *self + buckets * sizeof *self->buckets);
+    cleanup_free memory_cache *self = calloc(1, sizeof *self + buckets * sizeof(entry *));
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a cache of %zu bytes", bytes_max);
     steno_status status = cache_begin(&self->base, &memory_kind, ttl_ms, error);
     if (status) return status;

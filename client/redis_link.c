@@ -14,9 +14,12 @@
 #include "client/host_lookup.h"
 
 #define RECEIVE_BYTES 16384
+/* What a status, an error, a number and a text begin with. */
+#define REPLY_KINDS "+-:$"
 
 struct redis_link {
-    int fd; /* -1: none */
+    int fd;     /* -1: none */
+    bool heard; /* anything of the reply to the last command */
     redisReader *reader;
 };
 
@@ -84,9 +87,12 @@ static bool receive(redis_link *self, int64_t deadline, bool *ended) {
     if (got < 0 && errno == EAGAIN) return wait_for(self->fd, POLLIN, deadline);
     if (got < 0 && errno == EINTR) return true;
     if (got <= 0) {
-        *ended = (got == 0 || errno == ECONNRESET) && self->reader->len == 0;
+        *ended = (got == 0 || errno == ECONNRESET) && !self->heard;
         return false;
     }
+    /* Nothing is asked that is answered with a list, and hiredis makes room for one of any length that a server names. */
+    if (!self->heard && !strchr(REPLY_KINDS, bytes[0])) return false;
+    self->heard = true;
     return redisReaderFeed(self->reader, bytes, (size_t)got) == REDIS_OK;
 }
 
@@ -107,6 +113,7 @@ redisReply *redis_link_ask(redis_link *self, const redis_word *words, size_t cou
     size_t sizes[REDIS_WORDS_MAX];
     char *command = NULL;
     *ended = false;
+    self->heard = false;
     for (size_t i = 0; i < count; i++) {
         bytes[i] = words[i].bytes;
         sizes[i] = words[i].size;
@@ -144,7 +151,7 @@ static bool introduce(redis_link *self, const redis_address *to, int64_t deadlin
 redis_link *redis_link_open(const redis_address *to, int64_t deadline) {
     redis_link *self = malloc(sizeof *self);
     if (!self) return NULL;
-    self->fd = -1;
+    *self = (redis_link){.fd = -1};
     self->reader = redisReaderCreate();
     if (self->reader)
         self->fd = to->path ? connect_path(to->path, deadline) : connect_host(to->host, to->port, deadline);
