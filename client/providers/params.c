@@ -58,10 +58,11 @@ static bool is_in(const char *name, const char *const *names, size_t count) {
 
 /* What asks for nothing beyond what everybody does anyway. */
 static bool is_default(const char *name, const json_t *value) {
+    if (!strcmp(name, "parallel_tool_calls")) return json_is_true(value);
+    if (!strcmp(name, "web_search_options")) return false; /* an empty one asks for a search, too */
     if (json_is_false(value)) return true;
     if (json_is_array(value) || json_is_object(value)) return json_array_size(value) + json_object_size(value) == 0;
     if (!strcmp(name, "n") || !strcmp(name, "best_of")) return json_number_value(value) == 1;
-    if (!strcmp(name, "parallel_tool_calls")) return json_is_true(value);
     if (!strcmp(name, "encoding_format"))
         return !strcmp(json_string_value(value) ? json_string_value(value) : "", "float");
     if (!strcmp(name, "frequency_penalty") || !strcmp(name, "presence_penalty")) return json_number_value(value) == 0;

@@ -267,7 +267,8 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
     write_batch();
     store_close(log_db);
-    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; ALTER TABLE cost DROP COLUMN saved; PRAGMA user_version = 1");
+    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; ALTER TABLE cost DROP COLUMN saved; PRAGMA "
+        "user_version = 1");
     assert_int_equal(store_open(path, false, &log_db, NULL), STENO_OK);
     assert_int_equal(ask("SELECT count(*) FROM event WHERE stored = 100"), 10); /* their time */
     assert_int_equal(ask(journal_sql), 1);

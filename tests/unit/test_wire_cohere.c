@@ -54,6 +54,8 @@ static void a_plan_goes_back_with_its_tool_calls(void **state) {
 static void what_it_lacks_is_refused_by_name(void **state) {
     (void)state;
     wire_check_refused(&chat, &wire_cohere, "{\"messages\":[],\"n\":2}", "`n`");
+    wire_check_refused(&chat, &wire_cohere, "{\"messages\":[],\"parallel_tool_calls\":false}", "`parallel_tool_calls`");
+    wire_check_refused(&chat, &wire_cohere, "{\"messages\":[],\"web_search_options\":{}}", "`web_search_options`");
     wire_check_refused(&chat, &wire_cohere,
                        "{\"messages\":[],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}}",
                        "tool_choice");

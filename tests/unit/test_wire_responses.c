@@ -66,7 +66,7 @@ static void output_items_are_one_message(void **state) {
         &ask, &wire_responses,
         "{\"id\":\"r\",\"model\":\"gpt-5-2025\",\"status\":\"completed\",\"service_tier\":\"flex\",\"output\":"
         "[" REASONING ",{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hel\",\"annotations\":["
-                      "{\"type\":\"url_citation\"}]},{\"type\":"
+        "{\"type\":\"url_citation\"}]},{\"type\":"
         "\"output_text\",\"text\":\"lo\"}]},{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\","
         "\"arguments\":\"{}\"}]}",
         "{\"id\":\"r\",\"object\":\"chat.completion\",\"model\":\"gpt-5-2025\",\"service_tier\":\"flex\",\"choices\":[{"
