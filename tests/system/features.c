@@ -230,6 +230,21 @@ static void async_retries(void) {
     printf("cancelled\n");
 }
 
+/* One streamed call after another, each to a server that sends a byte more than before. */
+static void cuts(void) {
+    for (int i = atoi(getenv("COUNT")); i > 0; i--) {
+        steno_error error;
+        steno_response *response;
+        steno_request *request = steno_request_new(getenv("MODEL"));
+        steno_request_add_message(request, "user", "Say hello.");
+        steno_status status = steno_complete_stream(client, request, NULL, NULL, &response, &error);
+        printf("%s|%s|%d\n", status ? error.type : "ok", response ? steno_response_text(response) : "",
+               status && error.retryable);
+        steno_response_free(response);
+        steno_request_free(request);
+    }
+}
+
 /* The first model's server is broken, and so is the second's: the third's answers. */
 static void fallbacks(void) {
     steno_error error;
@@ -286,6 +301,7 @@ static const struct {
     {"redacted", redacted},
     {"redactor_fails", redactor_fails},
     {"async_retries", async_retries},
+    {"cuts", cuts},
     {"fallbacks", fallbacks},
     {"fallbacks_in_vain", fallbacks_in_vain},
     {"cache", cache_calls},

@@ -1,7 +1,10 @@
 """Every family of providers by its own wire, through `steno complete` and `steno embed`: what works is the table in the README, which is compared."""
 
+import contextlib
 import json
 import re
+import socket
+import threading
 
 import harness
 
@@ -26,6 +29,52 @@ FAMILIES = {
     "rows of the table (Groq, …)": ("groq/llama-3.3-70b-versatile", "groq/an-embedding-model", {"GROQ_API_KEY": KEY, "GROQ_BASE_URL": "{root}/v1"}),
 }
 COLUMNS = ("chat", "stream", "tools", "embeddings", "usage", "cache tokens")
+
+
+class CuttingServer:
+    """Hands the first request on to a provider and records the reply; the n-th request after that gets its first n * step bytes."""
+
+    def __init__(self, provider, step):
+        self.provider, self.step = provider, step
+        self.recorded = None
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.served = 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):  # it is closed
+            while True:
+                with self.listener.accept()[0] as connection:
+                    request = self.read_request(connection)
+                    if self.recorded is None:
+                        self.recorded = self.ask_provider(request)
+                        connection.sendall(self.recorded)
+                    else:
+                        connection.sendall(self.recorded[: self.served * self.step])
+                        self.served += 1
+
+    @staticmethod
+    def read_request(connection):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65536)
+        head, body = data.split(b"\r\n\r\n", 1)
+        length = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+        while len(body) < length:
+            body += connection.recv(65536)
+        return head + b"\r\nConnection: close\r\n\r\n" + body
+
+    def ask_provider(self, request):
+        reply = b""
+        with socket.create_connection(self.provider) as provider:
+            provider.sendall(request)
+            while data := provider.recv(65536):
+                reply += data
+        return reply
+
+    def close(self):
+        self.listener.close()
 
 
 class Providers(harness.SystemTest):
@@ -97,6 +146,29 @@ class Providers(harness.SystemTest):
                 call = self.last_call()
                 self.assertEqual((call["status"], call["error_type"]), ("failure", "Connection"))
                 self.assertRegex(call["response_text"], "^(word )+$")
+
+    def test_a_stream_cut_at_every_byte(self):
+        whole = "You said: Say hello. Thank you for asking."
+        host, port = self.root.removeprefix("http://").split(":")
+        for name in FAMILIES:
+            with self.subTest(name):
+                server = CuttingServer((host, int(port)), 1)
+                self.addCleanup(server.close)
+                env = {**self.environment(name, f"http://{server.address}"), "MODEL": FAMILIES[name][0], "COUNT": "1"}
+                first = self.run_program("steno-test-features", "cuts", env=env).stdout
+                self.assertEqual(first, f"ok|{whole}|0\n")
+                count = len(server.recorded) + 1
+                lines = self.run_program("steno-test-features", "cuts", env={**env, "COUNT": str(count)}).stdout.splitlines()
+                self.assertEqual(len(lines), count)
+                outcomes = [line.split("|") for line in lines]
+                good = [number for number, (type_, _, _) in enumerate(outcomes) if type_ == "ok"]
+                self.assertEqual(good, list(range(good[0], count)), "once the answer is complete it stays so")
+                self.assertTrue(all(text == whole for _, text, _ in outcomes[good[0]:]))
+                self.assertEqual({(type_, again) for type_, _, again in outcomes[: good[0]]}, {("Connection", "1")})
+                self.assertTrue(all(whole.startswith(text) for _, text, _ in outcomes))
+                self.assertGreater(len({text for _, text, _ in outcomes}), 5, "what came is kept")
+        self.assertTrue(self.control("flush")["ok"])
+        self.assertEqual(self.sql("SELECT count(*) n FROM calls WHERE status = 'pending'")[0]["n"], 0)
 
     def test_an_error_inside_a_stream(self):
         for name in FAMILIES:
