@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import harness
 import msgpack
@@ -165,6 +167,19 @@ class Features(harness.SystemTest):
         output = self.complete("--cache", f"sqlite:{self.dir}/cache.db", prompt="once")  # another process
         self.assertIn("You said: once", output.stdout)
         self.assertEqual(len(self.sql("SELECT 1 FROM calls WHERE cache_hit")), 4)
+
+    def start_redis(self):
+        """A Redis of the test's own, on a socket in its folder. Debian's redis-tools has the server under another name."""
+        program = shutil.which("redis-server") or self.dir / "redis-server"
+        if not shutil.which("redis-server"):
+            program.symlink_to(shutil.which("redis-check-rdb"))
+        path = self.dir / "redis.sock"
+        self.start(program, "--port", 0, "--unixsocket", path, "--save", "", "--dir", self.dir, "--daemonize", "no", stdout=subprocess.DEVNULL)
+        harness.wait_for(path.exists, "Redis")
+        return f"unix://{path}"
+
+    def test_the_cache_in_redis(self):
+        self.check_cache(self.start_redis())
 
     def test_a_cache_that_is_down_fails_no_call(self):
         output = self.features("cache", CACHE_URL="redis://127.0.0.1:1")
