@@ -88,7 +88,8 @@ STENO_API steno_status steno_client_set_provider(steno_client *client, const cha
 STENO_API steno_status steno_client_add_fallback(steno_client *client, const char *model, steno_error *error);
 
 /* A cache of responses: a request that was answered before, with everything in it that shapes the answer, is answered from it. A hit is a lone
- * `success` with `cache_hit` and costs nothing. Only whole, successful replies are kept. A cache that is down never fails a call. */
+ * `success` with `cache_hit` and costs nothing. Only whole, successful replies are kept. A cache that is down never fails a call. It is asked on the
+ * thread that starts the call, for 250 ms at most, and after a failure left alone for 5 s. */
 typedef struct steno_cache_config {
     size_t size; /* sizeof(steno_cache_config) */
     const char

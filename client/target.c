@@ -263,6 +263,7 @@ static steno_status make_body(target *self, steno_error *error) {
         !(has_input && !strcmp(self->by->name, "responses")))
         return refuse(error, "BadRequest", "the request has no messages");
     self->body = self->by->body(&self->ask, &reason);
+    self->ask.params = NULL; /* the request's, which may be gone from now on */
     if (!self->body) return refuse(error, "BadRequest", reason.message);
     return json_text_add(&self->body_text, self->body) ? STENO_OK : STENO_NO_MEMORY;
 }

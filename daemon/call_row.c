@@ -146,10 +146,14 @@ static void bind_common(call_row *self, sqlite3_stmt *statement, const steno_eve
 
 /* ---- the texts ---- */
 
-/* `messages`, or what an embedding has instead. */
+/* `messages`, or what an embedding or a text completion has instead. */
 static const steno_value *messages_of(const steno_event *event) {
-    const steno_value *messages = steno_event_get(event, "messages");
-    return steno_value_type(messages) == STENO_TYPE_NIL ? steno_event_get(event, "input") : messages;
+    static const char *const names[] = {"messages", "input", "prompt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const steno_value *found = steno_event_get(event, names[i]);
+        if (steno_value_type(found) != STENO_TYPE_NIL) return found;
+    }
+    return NULL;
 }
 
 static const steno_value *response_of(const steno_event *event) {

@@ -134,6 +134,15 @@ class Features(harness.SystemTest):
         output = self.complete("-s", "--base-url", self.fault("chunk_bytes=3000000"))
         self.assertGreater(len(output.stdout), 3000000)
 
+    def test_a_text_completion_goes_on_with_its_prompt(self):
+        for args in (["--text"], ["--text", "-s"]):
+            output = self.complete(*args, prompt="Once upon a time")
+            self.assertEqual(output.stdout.strip(), "You said: Once upon a time Thank you for asking.")
+        for call in self.sql("SELECT * FROM calls"):
+            self.assertEqual((call["call_type"], call["messages"], call["status"]), ("text_completion", '"Once upon a time"', "success"))
+            self.assertEqual(call["response_text"], "You said: Once upon a time Thank you for asking.")
+            self.assertGreater(call["total_tokens"], 0)
+
     # ---- the cache ----
 
     def check_cache(self, url):
