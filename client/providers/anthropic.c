@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "client/providers/content.h"
 #include "client/providers/params.h"
 #include "client/usage.h"
 
@@ -24,11 +25,6 @@ static bool anthropic_path(const wire_ask *ask, const char *base, char out[WIRE_
     bool versioned = length >= 3 && !strcmp(base + length - 3, "/v1");
     strcpy(out, versioned ? "/messages" : "/v1/messages");
     return true;
-}
-
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 /* ---- parameters that change their shape ---- */
@@ -64,7 +60,7 @@ static steno_status refuse_web_search(const wire_ask *ask, const json_t *value, 
 }
 
 static steno_status put_response_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *type = text_of(value, "type");
+    const char *type = content_member(value, "type");
     json_t *schema = json_object_get(json_object_get(value, "json_schema"), "schema");
     if (!strcmp(type, "text")) return STENO_OK;
     if (strcmp(type, "json_schema") || !json_is_object(schema))
@@ -149,26 +145,14 @@ static steno_status settle_max_tokens(const wire_ask *ask, json_t *body, steno_e
 
 /* ---- tools ---- */
 
-static void keep(json_t *to, const char *name, json_t *value) {
-    if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
-}
-
-/* The schema of a tool's input: an object, and said to be one, also where the function takes nothing. New reference. */
-static json_t *input_schema(const json_t *parameters) {
-    json_t *schema = json_is_object(parameters) ? json_copy((json_t *)(uintptr_t)parameters) : json_object();
-    if (!json_object_get(schema, "type")) json_object_set_new(schema, "type", json_string("object"));
-    if (!json_object_size(parameters)) json_object_set_new(schema, "properties", json_object());
-    return schema;
-}
-
 static json_t *tool_of(const json_t *tool) {
     const json_t *function = json_object_get(tool, "function");
     json_t *cache = json_object_get(tool, "cache_control"), *json = json_object();
-    keep(json, "name", json_object_get(function, "name"));
-    keep(json, "description", json_object_get(function, "description"));
-    json_object_set_new(json, "input_schema", input_schema(json_object_get(function, "parameters")));
+    params_keep(json, "name", json_object_get(function, "name"));
+    params_keep(json, "description", json_object_get(function, "description"));
+    json_object_set_new(json, "input_schema", params_schema(json_object_get(function, "parameters")));
     if (json_is_true(json_object_get(function, "strict"))) json_object_set_new(json, "strict", json_true());
-    keep(json, "cache_control", cache ? cache : json_object_get(function, "cache_control"));
+    params_keep(json, "cache_control", cache ? cache : json_object_get(function, "cache_control"));
     return json;
 }
 
@@ -194,7 +178,7 @@ static steno_status put_tools(const wire_ask *ask, const json_t *value, json_t *
 
 static steno_status put_tool_choice(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
     static const char *const natives[] = {"auto", "any", "none", "tool"};
-    const char *word = json_string_value(value), *type = text_of(value, "type");
+    const char *word = json_string_value(value), *type = content_member(value, "type");
     json_t *name = json_object_get(json_object_get(value, "function"), "name"), *choice = NULL;
     if (word && !strcmp(word, "required")) word = "any";
     if (word && (!strcmp(word, "auto") || !strcmp(word, "none") || !strcmp(word, "any")))
@@ -214,7 +198,7 @@ static steno_status settle_parallel(const wire_ask *ask, json_t *body, steno_err
     if (!json_is_false(json_object_get(ask->params, "parallel_tool_calls")) || !json_object_get(body, "tools"))
         return STENO_OK;
     json_t *choice = json_object_get(body, "tool_choice");
-    if (!strcmp(text_of(choice, "type"), "none")) return STENO_OK;
+    if (!strcmp(content_member(choice, "type"), "none")) return STENO_OK;
     json_t *more = json_pack("{s:b}", "disable_parallel_tool_use", 1);
     if (!choice) json_object_set_new(more, "type", json_string("auto"));
     return params_put(body, "tool_choice", more, error);

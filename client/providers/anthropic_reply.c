@@ -5,6 +5,7 @@
 
 #include "client/failure.h"
 #include "client/providers/anthropic.h"
+#include "client/providers/content.h"
 #include "client/usage.h"
 #include "schema/buffer.h"
 #include "schema/json.h"
@@ -22,10 +23,6 @@ static const char *const finish_reasons[] = {
 };
 /* clang-format on */
 
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
-}
-
 static bool is_text(const char *text, const char *other) { return text && !strcmp(text, other); }
 
 /* Why it refused, where it says so. */
@@ -35,7 +32,7 @@ static json_t *refusal_of(const json_t *reply) {
 }
 
 static const char *finish_reason_of(const json_t *reply) {
-    return wire_finish_reason(text_of(reply, "stop_reason"), finish_reasons);
+    return wire_finish_reason(content_string(reply, "stop_reason"), finish_reasons);
 }
 
 /* A tool's input as JSON text, a new reference. */
@@ -60,7 +57,7 @@ static void add_text(buffer *to, const json_t *text) {
 }
 
 static void read_block(reading *self, json_t *block) {
-    const char *type = text_of(block, "type");
+    const char *type = content_string(block, "type");
     json_t *text = json_object_get(block, "text"), *name = json_object_get(block, "name"),
            *id = json_object_get(block, "id");
     if (is_text(type, "text") && json_is_string(text)) {
@@ -101,10 +98,10 @@ static json_t *message_of(const json_t *blocks) {
 
 json_t *anthropic_reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
     const json_t *blocks = json_object_get(native, "content");
-    const char *model = text_of(native, "model");
+    const char *model = content_string(native, "model");
     *usage = json_object_get(native, "usage");
     if (!json_is_object(*usage)) *usage = NULL;
-    if (is_text(text_of(native, "type"), "error")) {
+    if (is_text(content_string(native, "type"), "error")) {
         failure_from_reply(error, 200, native, NULL);
         return NULL;
     }
@@ -114,7 +111,7 @@ json_t *anthropic_reply(const wire_ask *ask, const json_t *native, const json_t 
     }
     json_t *message = message_of(blocks), *refusal = refusal_of(native);
     if (refusal) json_object_set(message, "refusal", refusal);
-    return wire_response(text_of(native, "id"), model ? model : ask->model, message, finish_reason_of(native));
+    return wire_response(content_string(native, "id"), model ? model : ask->model, message, finish_reason_of(native));
 }
 
 /* ---- streamed ---- */
@@ -187,7 +184,7 @@ static steno_status emit_text(wire_stream *self, json_t *text) {
 
 static steno_status start_block(wire_stream *self, const json_t *record, steno_error *error) {
     const json_t *block = json_object_get(record, "content_block");
-    const char *type = text_of(block, "type");
+    const char *type = content_string(block, "type");
     size_t index = 0;
     steno_status status = read_index(record, &index, error);
     if (status) return status;
@@ -203,7 +200,7 @@ static steno_status start_block(wire_stream *self, const json_t *record, steno_e
 
 static steno_status add_to_block(wire_stream *self, const json_t *record, steno_error *error) {
     const json_t *delta = json_object_get(record, "delta");
-    const char *type = text_of(delta, "type");
+    const char *type = content_string(delta, "type");
     size_t index = 0;
     steno_status status = read_index(record, &index, error);
     if (status) return status;
@@ -244,7 +241,7 @@ static steno_status end_message(wire_stream *self, const json_t *record) {
 }
 
 steno_status anthropic_record(wire_stream *self, const char *name, const json_t *record, steno_error *error) {
-    const char *type = text_of(record, "type");
+    const char *type = content_string(record, "type");
     if (!json_is_object(record)) return steno_fail(error, STENO_CORRUPT, "it is no JSON object");
     if (!type) type = name;
     if (is_text(type, "error") || json_is_object(json_object_get(record, "error"))) {
@@ -253,7 +250,7 @@ steno_status anthropic_record(wire_stream *self, const char *name, const json_t 
     }
     if (is_text(type, "message_start")) {
         const json_t *message = json_object_get(record, "message");
-        wire_head(self, text_of(message, "id"), text_of(message, "model"));
+        wire_head(self, content_string(message, "id"), content_string(message, "model"));
         merge_usage(self, json_object_get(message, "usage"));
     }
     if (is_text(type, "content_block_start")) return start_block(self, record, error);

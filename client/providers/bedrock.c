@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/providers/content.h"
 #include "client/providers/params.h"
 #include "client/usage.h"
 
@@ -16,11 +17,6 @@ static bool bedrock_path(const wire_ask *ask, const char *base, char out[WIRE_PA
     *out = '\0';
     return wire_path_add(out, "/model/", false) && wire_path_add(out, ask->model, true) &&
            wire_path_add(out, operation, false);
-}
-
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 static bool is_model(const wire_ask *ask, const char *part) { return strstr(ask->model, part); }
@@ -51,7 +47,7 @@ static steno_status put_schema(const json_t *format, json_t *body, steno_error *
 }
 
 static steno_status put_response_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *type = text_of(value, "type");
+    const char *type = content_member(value, "type");
     if (!strcmp(type, "text")) return STENO_OK;
     if (!strcmp(type, "json_schema") &&
         json_is_object(json_object_get(json_object_get(value, "json_schema"), "schema")))
@@ -126,24 +122,12 @@ static steno_status settle_max_tokens(const wire_ask *ask, json_t *body, steno_e
 
 /* ---- tools ---- */
 
-static void keep(json_t *to, const char *name, json_t *value) {
-    if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
-}
-
-/* An object, and said to be one, also where the function takes nothing. New reference. */
-static json_t *input_schema(const json_t *parameters) {
-    json_t *schema = json_is_object(parameters) ? json_copy((json_t *)(uintptr_t)parameters) : json_object();
-    if (!json_object_get(schema, "type")) json_object_set_new(schema, "type", json_string("object"));
-    if (!json_object_size(parameters)) json_object_set_new(schema, "properties", json_object());
-    return schema;
-}
-
 static json_t *tool_of(const json_t *function) {
     json_t *spec = json_object(), *description = json_object_get(function, "description");
-    keep(spec, "name", json_object_get(function, "name"));
-    if (json_string_length(description)) keep(spec, "description", description);
+    params_keep(spec, "name", json_object_get(function, "name"));
+    if (json_string_length(description)) params_keep(spec, "description", description);
     json_object_set_new(spec, "inputSchema",
-                        json_pack("{s:o}", "json", input_schema(json_object_get(function, "parameters"))));
+                        json_pack("{s:o}", "json", params_schema(json_object_get(function, "parameters"))));
     if (json_is_true(json_object_get(function, "strict"))) json_object_set_new(spec, "strict", json_true());
     return json_pack("{s:o}", "toolSpec", spec);
 }
@@ -153,7 +137,7 @@ static steno_status put_tools(const wire_ask *ask, const json_t *value, json_t *
     json_t *tools = json_array();
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *tool = json_array_get(value, i);
-        const char *type = text_of(tool, "type");
+        const char *type = content_member(tool, "type");
         if (!strcmp(type, "function")) {
             json_array_append_new(tools, tool_of(json_object_get(tool, "function")));
             bedrock_add_cache_point(tools, tool);
@@ -172,10 +156,12 @@ static steno_status put_tools(const wire_ask *ask, const json_t *value, json_t *
     return STENO_OK;
 }
 
-static bool asks_for_no_tool(const wire_ask *ask) { return !strcmp(text_of(ask->params, "tool_choice"), "none"); }
+static bool asks_for_no_tool(const wire_ask *ask) {
+    return !strcmp(content_member(ask->params, "tool_choice"), "none");
+}
 
 static steno_status put_tool_choice(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *word = json_string_value(value), *name = text_of(json_object_get(value, "function"), "name");
+    const char *word = json_string_value(value), *name = content_member(json_object_get(value, "function"), "name");
     if (asks_for_no_tool(ask)) return STENO_OK; /* see settle_tools */
     json_t *choice = word && !strcmp(word, "auto")       ? json_pack("{s:{}}", "auto")
                      : word && !strcmp(word, "required") ? json_pack("{s:{}}", "any")
@@ -191,7 +177,7 @@ static bool has_tools_in_history(const wire_ask *ask) {
     const json_t *messages = json_object_get(ask->params, "messages");
     for (size_t i = 0; i < json_array_size(messages); i++) {
         const json_t *message = json_array_get(messages, i);
-        if (!strcmp(text_of(message, "role"), "tool") || json_array_size(json_object_get(message, "tool_calls")))
+        if (!strcmp(content_member(message, "role"), "tool") || json_array_size(json_object_get(message, "tool_calls")))
             return true;
     }
     return false;

@@ -21,11 +21,6 @@ typedef struct writing {
     size_t documents;          /* so far: those without a name get a number, as no two may have the same */
 } writing;
 
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static void add_block(json_t *to, const char *name, json_t *value) {
     json_t *block = json_object();
     json_object_set_new_nocheck(block, name, value);
@@ -141,7 +136,7 @@ static steno_status add_parts(writing *self, const json_t *content, json_t *to, 
 /* The content of the last message if it is of this role, else of a new one. Borrowed. */
 static json_t *turn_of(const writing *self, const char *role) {
     json_t *last = json_array_get(self->messages, json_array_size(self->messages) - 1);
-    if (!last || strcmp(text_of(last, "role"), role)) {
+    if (!last || strcmp(content_member(last, "role"), role)) {
         last = json_pack("{s:s,s:[]}", "role", role, "content");
         json_array_append_new(self->messages, last);
     }
@@ -179,7 +174,7 @@ static steno_status add_tool_result(writing *self, const json_t *message) {
         json_decref(content);
     } else {
         add_block(to, "toolResult",
-                  json_pack("{s:s,s:o}", "toolUseId", text_of(message, "tool_call_id"), "content", content));
+                  json_pack("{s:s,s:o}", "toolUseId", content_member(message, "tool_call_id"), "content", content));
         bedrock_add_cache_point(to, message);
         json_array_extend(to, marks);
     }
@@ -197,8 +192,8 @@ static void add_thoughts(const json_t *message, json_t *to) {
             add_block(to, "reasoningContent", json_pack("{s:O}", "redactedContent", data));
         else if (json_is_string(signature))
             add_block(to, "reasoningContent",
-                      json_pack("{s:{s:s,s:O}}", "reasoningText", "text", text_of(block, "thinking"), "signature",
-                                signature));
+                      json_pack("{s:{s:s,s:O}}", "reasoningText", "text", content_member(block, "thinking"),
+                                "signature", signature));
     }
 }
 
@@ -207,8 +202,9 @@ static void add_tool_calls(const json_t *message, json_t *to) {
     for (size_t i = 0; i < json_array_size(calls); i++) {
         const json_t *call = json_array_get(calls, i);
         add_block(to, "toolUse",
-                  json_pack("{s:s,s:s,s:o}", "toolUseId", text_of(call, "id"), "name",
-                            text_of(json_object_get(call, "function"), "name"), "input", content_arguments(call)));
+                  json_pack("{s:s,s:s,s:o}", "toolUseId", content_member(call, "id"), "name",
+                            content_member(json_object_get(call, "function"), "name"), "input",
+                            content_arguments(call)));
     }
 }
 
@@ -217,14 +213,14 @@ static steno_status add_assistant(writing *self, const json_t *message) {
     add_thoughts(message, to);
     steno_status status = add_parts(self, json_object_get(message, "content"), to, NULL);
     if (status) return status;
-    if (!content_count(json_object_get(message, "content"))) add_text(to, text_of(message, "refusal"));
+    if (!content_count(json_object_get(message, "content"))) add_text(to, content_member(message, "refusal"));
     add_tool_calls(message, to);
     if (json_array_size(to)) bedrock_add_cache_point(to, message);
     return STENO_OK;
 }
 
 static steno_status add_message(writing *self, const json_t *message, size_t index) {
-    const char *role = text_of(message, "role");
+    const char *role = content_member(message, "role");
     if (!strcmp(role, "system") || !strcmp(role, "developer")) return add_system(self, message);
     if (!strcmp(role, "user")) return add_user(self, message);
     if (!strcmp(role, "assistant")) return add_assistant(self, message);

@@ -8,10 +8,6 @@
 #include "client/providers/params.h"
 #include "client/usage.h"
 
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
-}
-
 static bool path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES]) {
     size_t size = strlen(base);
     bool versioned = size >= 3 && !strcmp(base + size - 3, "/v2");
@@ -35,7 +31,7 @@ static steno_status add_content(const wire_ask *ask, const json_t *content, json
             json_array_append(parts, (json_t *)(uintptr_t)part.json);
         else if (!ask->drop)
             status = steno_fail(error, STENO_INVALID, "%s takes texts and images, not %s", ask->model,
-                                text_of(part.json, "type"));
+                                content_string(part.json, "type"));
     }
     json_object_set_new(message, "content", parts);
     return status;
@@ -49,14 +45,14 @@ static steno_status put_messages(const wire_ask *ask, const json_t *value, json_
     json_object_set_new(body, "messages", messages);
     for (size_t i = 0; !status && i < json_array_size(value); i++) {
         const json_t *from = json_array_get(value, i);
-        const char *role = text_of(from, "role");
+        const char *role = content_string(from, "role");
         if (!role) return steno_fail(error, STENO_INVALID, "a message has no `role`");
         json_t *message = json_object();
         json_array_append_new(messages, message);
         json_object_set_new(message, "role", json_string_nocheck(strcmp(role, "developer") ? role : "system"));
         for (size_t k = 0; k < sizeof kept / sizeof *kept; k++)
             if (json_object_get(from, kept[k])) json_object_set(message, kept[k], json_object_get(from, kept[k]));
-        if (json_object_get(from, "tool_calls") && text_of(from, "reasoning_content"))
+        if (json_object_get(from, "tool_calls") && content_string(from, "reasoning_content"))
             json_object_set(message, "tool_plan", json_object_get(from, "reasoning_content"));
         status = add_content(ask, json_object_get(from, "content"), message, error);
     }
@@ -85,7 +81,7 @@ static steno_status put_effort(const wire_ask *ask, const json_t *value, json_t 
 }
 
 static steno_status put_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *type = text_of(value, "type");
+    const char *type = content_string(value, "type");
     json_t *schema = json_object_get(json_object_get(value, "json_schema"), "schema");
     if (type && !strcmp(type, "text")) return STENO_OK;
     if (!type || (strcmp(type, "json_object") && !schema))
@@ -149,11 +145,6 @@ static json_t *body(const wire_ask *ask, steno_error *error) {
 static const char *const reasons[] = {"COMPLETE", "stop",      "STOP_SEQUENCE", "stop", "MAX_TOKENS",
                                       "length",   "TOOL_CALL", "tool_calls",    NULL};
 
-static void append_text(json_t *message, const char *name, const char *text) {
-    const char *before = text_of(message, name);
-    if (text) json_object_set_new(message, name, json_sprintf("%s%s", before ? before : "", text));
-}
-
 static json_t *read_embeddings(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
     json_t *vectors = json_object_get(json_object_get(native, "embeddings"), "float");
     const json_t *meta = json_object_get(native, "meta");
@@ -173,16 +164,16 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
     }
     json_t *message = json_pack("{s:s,s:n}", "role", "assistant", "content");
     for (size_t i = 0; i < json_array_size(content); i++) {
-        append_text(message, "content", text_of(json_array_get(content, i), "text"));
-        append_text(message, "reasoning_content", text_of(json_array_get(content, i), "thinking"));
+        content_append(message, "content", content_string(json_array_get(content, i), "text"));
+        content_append(message, "reasoning_content", content_string(json_array_get(content, i), "thinking"));
     }
-    append_text(message, "reasoning_content", text_of(from, "tool_plan"));
+    content_append(message, "reasoning_content", content_string(from, "tool_plan"));
     if (json_array_size(json_object_get(from, "tool_calls")))
         json_object_set(message, "tool_calls", json_object_get(from, "tool_calls"));
     if (json_array_size(json_object_get(from, "citations")))
         json_object_set(message, "citations", json_object_get(from, "citations"));
-    return wire_response(text_of(native, "id"), ask->model, message,
-                         wire_finish_reason(text_of(native, "finish_reason"), reasons));
+    return wire_response(content_string(native, "id"), ask->model, message,
+                         wire_finish_reason(content_string(native, "finish_reason"), reasons));
 }
 
 /* ---- streams: every event has its type in itself ---- */
@@ -205,10 +196,10 @@ static steno_status emit_call(wire_stream *self, const json_t *native, const jso
 }
 
 static steno_status ended(wire_stream *self, const json_t *delta, steno_error *error) {
-    const char *reason = text_of(delta, "finish_reason");
+    const char *reason = content_string(delta, "finish_reason");
     json_t *usage = json_object_get(delta, "usage");
     if (reason && (!strcmp(reason, "ERROR") || !strcmp(reason, "TIMEOUT"))) {
-        const char *said = text_of(delta, "error");
+        const char *said = content_string(delta, "error");
         failure_set(error, *reason == 'E' ? "InternalServer" : "Timeout", 200, true, "the provider gave up: %s",
                     said ? said : reason);
         return STENO_FAILED;
@@ -222,7 +213,7 @@ static steno_status ended(wire_stream *self, const json_t *delta, steno_error *e
 }
 
 static steno_status record(wire_stream *self, const char *name, const json_t *native, steno_error *error) {
-    const char *type = text_of(native, "type");
+    const char *type = content_string(native, "type");
     const json_t *delta = json_object_get(native, "delta"), *message = json_object_get(delta, "message");
     const json_t *content = json_object_get(message, "content");
     (void)name;
@@ -232,14 +223,15 @@ static steno_status record(wire_stream *self, const char *name, const json_t *na
         return STENO_FAILED;
     }
     if (!strcmp(type, "message-start")) {
-        wire_head(self, text_of(native, "id"), NULL);
+        wire_head(self, content_string(native, "id"), NULL);
         return wire_emit(self, NULL, NULL);
     }
     if (!strcmp(type, "content-start") || !strcmp(type, "content-delta")) {
-        steno_status status = emit_text(self, "content", text_of(content, "text"));
-        return status ? status : emit_text(self, "reasoning_content", text_of(content, "thinking"));
+        steno_status status = emit_text(self, "content", content_string(content, "text"));
+        return status ? status : emit_text(self, "reasoning_content", content_string(content, "thinking"));
     }
-    if (!strcmp(type, "tool-plan-delta")) return emit_text(self, "reasoning_content", text_of(message, "tool_plan"));
+    if (!strcmp(type, "tool-plan-delta"))
+        return emit_text(self, "reasoning_content", content_string(message, "tool_plan"));
     if (!strcmp(type, "tool-call-start") || !strcmp(type, "tool-call-delta"))
         return emit_call(self, native, json_object_get(message, "tool_calls"));
     if (!strcmp(type, "message-end")) return ended(self, delta, error);

@@ -6,12 +6,17 @@
 #include "schema/buffer.h"
 #include "schema/json.h"
 
-size_t content_count(const json_t *content) {
-    return json_is_array(content) ? json_array_size(content) : json_is_string(content);
+const char *content_string(const json_t *object, const char *name) {
+    return json_string_value(json_object_get(object, name));
 }
 
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
+const char *content_member(const json_t *object, const char *name) {
+    const char *text = content_string(object, name);
+    return text ? text : "";
+}
+
+size_t content_count(const json_t *content) {
+    return json_is_array(content) ? json_array_size(content) : json_is_string(content);
 }
 
 /* "data:image/png;base64,iVBOR…" */
@@ -35,14 +40,14 @@ static bool read_url(const char *url, content_part *out) {
 static bool read_image(const json_t *part, content_part *out) {
     out->kind = PART_IMAGE;
     const json_t *image = json_object_get(part, "image_url");
-    return read_url(json_is_string(image) ? json_string_value(image) : text_of(image, "url"), out);
+    return read_url(json_is_string(image) ? json_string_value(image) : content_string(image, "url"), out);
 }
 
 static bool read_audio(const json_t *part, content_part *out) {
     const json_t *audio = json_object_get(part, "input_audio");
-    const char *format = text_of(audio, "format");
+    const char *format = content_string(audio, "format");
     out->kind = PART_AUDIO;
-    out->data = text_of(audio, "data");
+    out->data = content_string(audio, "data");
     out->mime = format && !strcmp(format, "mp3") ? "audio/mpeg" : "audio/wav";
     out->mime_size = strlen(out->mime);
     return out->data && format && (!strcmp(format, "mp3") || !strcmp(format, "wav"));
@@ -50,9 +55,9 @@ static bool read_audio(const json_t *part, content_part *out) {
 
 static bool read_file(const json_t *part, content_part *out) {
     const json_t *file = json_object_get(part, "file");
-    const char *data = text_of(file, "file_data"), *id = text_of(file, "file_id");
+    const char *data = content_string(file, "file_data"), *id = content_string(file, "file_id");
     out->kind = PART_FILE;
-    out->name = text_of(file, "filename");
+    out->name = content_string(file, "filename");
     return read_url(data ? data : id, out);
 }
 
@@ -64,13 +69,13 @@ steno_status content_part_at(const json_t *content, size_t index, content_part *
         return STENO_OK;
     }
     const json_t *part = json_array_get(content, index);
-    const char *type = text_of(part, "type");
+    const char *type = content_string(part, "type");
     bool good = true;
     out->json = part;
     if (!type) {
         good = false;
     } else if (!strcmp(type, "text")) {
-        out->text = text_of(part, "text");
+        out->text = content_string(part, "text");
         good = out->text;
     } else if (!strcmp(type, "image_url")) {
         good = read_image(part, out);
@@ -96,6 +101,10 @@ json_t *content_text(const json_t *content) {
     json_t *json = json_stringn_nocheck(buffer_text(&all), all.size);
     buffer_free(&all);
     return json;
+}
+
+void content_append(json_t *message, const char *name, const char *text) {
+    if (text) json_object_set_new(message, name, json_sprintf("%s%s", content_member(message, name), text));
 }
 
 json_t *content_arguments(const json_t *tool_call) {

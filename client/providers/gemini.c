@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/providers/content.h"
 #include "client/providers/params.h"
 #include "client/usage.h"
 
@@ -60,11 +61,6 @@ static bool gemini_path(const wire_ask *ask, const char *base, char out[WIRE_PAT
 
 /* ---- parameters that change their shape ---- */
 
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static steno_status put_stop(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
     (void)ask;
     return params_put(body, "generationConfig.stopSequences", params_list(value), error);
@@ -84,7 +80,7 @@ static steno_status put_modalities(const wire_ask *ask, const json_t *value, jso
 }
 
 static steno_status put_response_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *type = text_of(value, "type");
+    const char *type = content_member(value, "type");
     json_t *schema = json_object_get(json_object_get(value, "json_schema"), "schema");
     bool by_schema = !strcmp(type, "json_schema");
     if (!strcmp(type, "text")) return STENO_OK;
@@ -203,7 +199,7 @@ static steno_status put_tool_choice(const wire_ask *ask, const json_t *value, js
     static const char *const modes[][2] = {{"auto", "AUTO"}, {"none", "NONE"}, {"required", "ANY"}};
     const char *word = json_string_value(value);
     json_t *name = json_object_get(json_object_get(value, "function"), "name"), *choice = NULL;
-    if (!strcmp(text_of(value, "type"), "function") && json_is_string(name))
+    if (!strcmp(content_member(value, "type"), "function") && json_is_string(name))
         choice = json_pack("{s:s,s:[O]}", "mode", "ANY", "allowedFunctionNames", name);
     for (size_t i = 0; word && i < sizeof modes / sizeof *modes; i++)
         if (!strcmp(word, modes[i][0])) choice = json_pack("{s:s}", "mode", modes[i][1]);

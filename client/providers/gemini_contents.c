@@ -20,11 +20,6 @@ static steno_status refuse(const wire_ask *ask, const char *type, steno_error *e
                       ask->model, type);
 }
 
-static const char *text_of(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 /* A string that says something; NULL: there is none. */
 static json_t *string_of(const json_t *object, const char *name) {
     json_t *text = json_object_get(object, name);
@@ -75,7 +70,7 @@ static steno_status part_at(const wire_ask *ask, const json_t *content, size_t i
         if (string_of(part.json, "refusal"))
             *out = json_pack("{s:O}", "text", string_of(part.json, "refusal"));
         else
-            status = refuse(ask, text_of(part.json, "type"), error);
+            status = refuse(ask, content_member(part.json, "type"), error);
         break;
     }
     return status;
@@ -100,7 +95,7 @@ static void sign_texts(const json_t *message, json_t *parts) {
     for (size_t i = 0; i < json_array_size(blocks); i++) {
         const json_t *block = json_array_get(blocks, i);
         json_t *signature = string_of(block, "signature");
-        if (strcmp(text_of(block, "type"), GEMINI_SIGNATURE) || !signature) continue;
+        if (strcmp(content_member(block, "type"), GEMINI_SIGNATURE) || !signature) continue;
         if (next == json_array_size(parts)) json_array_append_new(parts, json_pack("{s:s}", "text", ""));
         json_object_set(json_array_get(parts, next++), "thoughtSignature", signature);
     }
@@ -152,7 +147,7 @@ static json_t *function_called(const json_t *messages, size_t end, const char *i
         const json_t *calls = json_object_get(json_array_get(messages, end), "tool_calls");
         for (size_t i = 0; i < json_array_size(calls); i++) {
             const json_t *call = json_array_get(calls, i);
-            if (!strcmp(text_of(call, "id"), id)) return string_of(json_object_get(call, "function"), "name");
+            if (!strcmp(content_member(call, "id"), id)) return string_of(json_object_get(call, "function"), "name");
         }
     }
     return NULL;
@@ -173,14 +168,14 @@ static json_t *response_of(const json_t *content) {
 static steno_status add_result(const wire_ask *ask, const json_t *messages, size_t index, json_t *parts,
                                steno_error *error) {
     const json_t *message = json_array_get(messages, index), *content = json_object_get(message, "content");
-    const char *id = text_of(message, "tool_call_id");
+    const char *id = content_member(message, "tool_call_id");
     json_t *name = *id ? function_called(messages, index, id) : NULL;
     if (!name) name = string_of(message, "name");
     if (!name)
         return steno_fail(error, STENO_INVALID,
                           "a message with role tool answers call \"%s\", which no message before it makes", id);
     for (size_t i = 0; json_is_array(content) && i < json_array_size(content); i++) {
-        const char *type = text_of(json_array_get(content, i), "type");
+        const char *type = content_member(json_array_get(content, i), "type");
         steno_status status = strcmp(type, "text") ? refuse(ask, type, error) : STENO_OK;
         if (status) return status;
     }
@@ -195,7 +190,7 @@ static steno_status add_result(const wire_ask *ask, const json_t *messages, size
 /* Adds parts, which are taken over, as a turn, or to the last one where that has the same role. */
 static void add_turn(json_t *contents, const char *role, json_t *parts) {
     json_t *last = json_array_get(contents, json_array_size(contents) - 1);
-    if (json_array_size(parts) && !strcmp(text_of(last, "role"), role))
+    if (json_array_size(parts) && !strcmp(content_member(last, "role"), role))
         json_array_extend(json_object_get(last, "parts"), parts);
     else if (json_array_size(parts))
         json_array_append_new(contents, json_pack("{s:s,s:O}", "role", role, "parts", parts));
@@ -205,7 +200,7 @@ static void add_turn(json_t *contents, const char *role, json_t *parts) {
 static steno_status add_message(const wire_ask *ask, const json_t *messages, size_t index, json_t *system,
                                 json_t *contents, steno_error *error) {
     const json_t *message = json_array_get(messages, index);
-    const char *role = text_of(message, "role");
+    const char *role = content_member(message, "role");
     bool of_model = !strcmp(role, "assistant");
     if (!strcmp(role, "system") || !strcmp(role, "developer"))
         return add_content(ask, json_object_get(message, "content"), system, error);

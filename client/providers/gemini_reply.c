@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/failure.h"
+#include "client/providers/content.h"
 #include "client/providers/gemini.h"
 #include "client/usage.h"
 #include "schema/buffer.h"
@@ -45,10 +46,6 @@ static const char *const finish_reasons[] = {
     NULL,
 };
 /* clang-format on */
-
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
-}
 
 /* How many calls and signatures there were of a candidate so far. */
 typedef struct counts {
@@ -102,7 +99,7 @@ static void read_text(reading *self, const json_t *text, bool thought, json_t *s
 }
 
 static void read_image(reading *self, const json_t *image) {
-    const char *mime = text_of(image, "mimeType"), *data = text_of(image, "data");
+    const char *mime = content_string(image, "mimeType"), *data = content_string(image, "data");
     buffer url = {0};
     if (!mime || !data) return;
     if (buffer_add(&url, "data:", 5) && buffer_add(&url, mime, strlen(mime)) && buffer_add(&url, ";base64,", 8) &&
@@ -157,7 +154,7 @@ static json_t *delta_of(const json_t *candidate, size_t index, const char *reply
 
 /* In OpenAI's words; NULL: it is not over. */
 static const char *finish_reason_of(const json_t *candidate, const counts *so_far) {
-    const char *reason = wire_finish_reason(text_of(candidate, "finishReason"), finish_reasons);
+    const char *reason = wire_finish_reason(content_string(candidate, "finishReason"), finish_reasons);
     return reason && !strcmp(reason, "stop") && so_far->calls ? "tool_calls" : reason;
 }
 
@@ -210,7 +207,8 @@ static steno_status too_many(steno_error *error) {
 /* An error in place of a reply, or a prompt that was not answered. STENO_OK: neither. */
 static steno_status check_refused(const json_t *native, steno_error *error) {
     const json_t *feedback = json_object_get(native, "promptFeedback");
-    const char *reason = text_of(feedback, "blockReason"), *message = text_of(feedback, "blockReasonMessage");
+    const char *reason = content_string(feedback, "blockReason"),
+               *message = content_string(feedback, "blockReasonMessage");
     const json_t *detail = json_object_get(json_is_array(native) ? json_array_get(native, 0) : native, "error");
     if (detail && !json_is_null(detail)) {
         failure_from_reply(error, 200, native, NULL);
@@ -245,7 +243,7 @@ static json_t *choice_of(const json_t *candidate, size_t index, const char *repl
 
 static json_t *chat_reply(const wire_ask *ask, const json_t *native, steno_error *error) {
     const json_t *candidates = json_object_get(native, "candidates");
-    const char *model = text_of(native, "modelVersion"), *id = text_of(native, "responseId");
+    const char *model = content_string(native, "modelVersion"), *id = content_string(native, "responseId");
     json_t *choices = json_array();
     if (!json_is_array(candidates)) {
         steno_fail(error, STENO_CORRUPT, "it is JSON, but has no `candidates`");
@@ -323,14 +321,14 @@ static steno_status read_candidate(wire_stream *self, const json_t *candidate, s
 static bool ends_something(const json_t *candidates) {
     bool ends = !json_array_size(candidates);
     for (size_t i = 0; i < json_array_size(candidates); i++)
-        ends |= text_of(json_array_get(candidates, i), "finishReason") != NULL;
+        ends |= content_string(json_array_get(candidates, i), "finishReason") != NULL;
     return ends;
 }
 
 steno_status gemini_record(wire_stream *self, const char *name, const json_t *record, steno_error *error) {
     const json_t *candidates = json_object_get(record, "candidates");
     json_t *usage = json_object_get(record, "usageMetadata");
-    const char *id = text_of(record, "responseId");
+    const char *id = content_string(record, "responseId");
     (void)name;
     if (json_is_object(usage)) {
         json_decref(self->usage);
@@ -339,8 +337,8 @@ steno_status gemini_record(wire_stream *self, const char *name, const json_t *re
     steno_status status = check_refused(record, error);
     if (!status && !json_is_object(record)) status = steno_fail(error, STENO_CORRUPT, "it is no JSON object");
     if (status) return status;
-    wire_head(self, id, text_of(record, "modelVersion"));
-    if (!id) id = text_of(self->head, "id");
+    wire_head(self, id, content_string(record, "modelVersion"));
+    if (!id) id = content_string(self->head, "id");
     for (size_t i = 0; !status && i < json_array_size(candidates); i++)
         status = read_candidate(self, json_array_get(candidates, i), i, id, error);
     if (status || !json_is_object(usage) || !ends_something(candidates)) return status;

@@ -10,10 +10,6 @@
 #include "client/providers/params.h"
 #include "client/usage.h"
 
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
-}
-
 static bool path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES]) {
     static const char *const paths[CALL_KINDS] = {
         [CALL_CHAT] = "/api/chat", [CALL_TEXT] = "/api/generate", [CALL_EMBEDDING] = "/api/embed"};
@@ -35,7 +31,7 @@ static steno_status add_images(const wire_ask *ask, const json_t *content, json_
             json_array_append_new(images, json_string_nocheck(part.data));
         else if (!ask->drop)
             status = steno_fail(error, STENO_INVALID, "%s takes texts and images as data, not %s", ask->model,
-                                part.kind == PART_IMAGE ? "an image's address" : text_of(part.json, "type"));
+                                part.kind == PART_IMAGE ? "an image's address" : content_string(part.json, "type"));
     }
     if (json_array_size(images)) json_object_set(message, "images", images);
     json_decref(images);
@@ -59,11 +55,11 @@ static void add_tool_calls(const json_t *from, json_t *message) {
 
 /* A tool's result goes by the tool's name: earlier messages say whose call it was. */
 static void add_tool_name(const json_t *messages, const json_t *from, json_t *message) {
-    const char *id = text_of(from, "tool_call_id");
+    const char *id = content_string(from, "tool_call_id");
     for (size_t i = 0; id && i < json_array_size(messages); i++) {
         const json_t *calls = json_object_get(json_array_get(messages, i), "tool_calls");
         for (size_t k = 0; k < json_array_size(calls); k++) {
-            const char *is = text_of(json_array_get(calls, k), "id");
+            const char *is = content_string(json_array_get(calls, k), "id");
             if (is && !strcmp(is, id))
                 json_object_set(message, "tool_name",
                                 json_object_get(json_object_get(json_array_get(calls, k), "function"), "name"));
@@ -77,13 +73,13 @@ static steno_status put_messages(const wire_ask *ask, const json_t *value, json_
     json_object_set_new(body, "messages", messages);
     for (size_t i = 0; !status && i < json_array_size(value); i++) {
         const json_t *from = json_array_get(value, i), *content = json_object_get(from, "content");
-        const char *role = text_of(from, "role");
+        const char *role = content_string(from, "role");
         if (!role) return steno_fail(error, STENO_INVALID, "a message has no `role`");
         json_t *message = json_object();
         json_object_set_new(message, "role", json_string_nocheck(strcmp(role, "developer") ? role : "system"));
         json_object_set_new(message, "content", content_text(content));
         json_array_append_new(messages, message);
-        if (text_of(from, "reasoning_content"))
+        if (content_string(from, "reasoning_content"))
             json_object_set(message, "thinking", json_object_get(from, "reasoning_content"));
         add_tool_calls(from, message);
         add_tool_name(value, from, message);
@@ -104,7 +100,7 @@ static steno_status put_effort(const wire_ask *ask, const json_t *value, json_t 
 }
 
 static steno_status put_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    const char *type = text_of(value, "type");
+    const char *type = content_string(value, "type");
     json_t *schema = json_object_get(json_object_get(value, "json_schema"), "schema");
     if (type && !strcmp(type, "text")) return STENO_OK;
     if (type && !strcmp(type, "json_object")) return params_put(body, "format", json_string("json"), error);
@@ -169,7 +165,7 @@ static json_t *tool_call(const json_t *from, size_t number) {
     char id[32];
     snprintf(id, sizeof id, "call_%zu", number);
     char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
-    const char *name = text_of(function, "name");
+    const char *name = content_string(function, "name");
     json_t *call = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", id, "type", "function", "function", "name",
                              name ? name : "", "arguments", text ? text : "{}");
     free(text);
@@ -179,7 +175,7 @@ static json_t *tool_call(const json_t *from, size_t number) {
 /* A message as OpenAI's, or as a delta. *calls counts the tool calls so far. */
 static json_t *read_message(const json_t *native, size_t *calls, bool delta) {
     const json_t *from = json_object_get(native, "message"), *list = json_object_get(from, "tool_calls");
-    const char *content = text_of(from, "content"), *thinking = text_of(from, "thinking");
+    const char *content = content_string(from, "content"), *thinking = content_string(from, "thinking");
     json_t *to = json_object(), *made = json_array();
     if (content && (*content || !delta)) json_object_set(to, "content", json_object_get(from, "content"));
     if (thinking && *thinking) json_object_set(to, "reasoning_content", json_object_get(from, "thinking"));
@@ -195,13 +191,13 @@ static json_t *read_message(const json_t *native, size_t *calls, bool delta) {
 
 /* "stop" also where it stopped to call a tool; loading a model is no answer. */
 static const char *reason_of(const json_t *native, size_t calls) {
-    const char *reason = text_of(native, "done_reason");
+    const char *reason = content_string(native, "done_reason");
     if (!json_is_true(json_object_get(native, "done"))) return NULL;
     return calls ? "tool_calls" : reason && !strcmp(reason, "length") ? "length" : "stop";
 }
 
 static json_t *text_choice(const json_t *native) {
-    const char *text = text_of(native, "response"), *reason = reason_of(native, 0);
+    const char *text = content_string(native, "response"), *reason = reason_of(native, 0);
     return json_pack("{s:i,s:s,s:s?}", "index", 0, "text", text ? text : "", "finish_reason", reason);
 }
 
@@ -229,7 +225,7 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
     size_t calls = 0;
     json_t *message = read_message(native, &calls, false);
     json_object_set_new(message, "role", json_string("assistant"));
-    const char *model = text_of(native, "model");
+    const char *model = content_string(native, "model");
     return wire_response(NULL, model ? model : ask->model, message, reason_of(native, calls));
 }
 
@@ -240,7 +236,7 @@ static steno_status record(wire_stream *self, const char *name, const json_t *na
         failure_from_reply(error, 200, native, NULL);
         return STENO_FAILED;
     }
-    wire_head(self, NULL, text_of(native, "model"));
+    wire_head(self, NULL, content_string(native, "model"));
     steno_status status;
     if (self->ask->kind == CALL_TEXT) {
         json_object_set_new(self->head, "object", json_string("text_completion"));

@@ -130,3 +130,14 @@ json_t *params_list(const json_t *value) {
     json_array_append(list, (json_t *)(uintptr_t)value);
     return list;
 }
+
+void params_keep(json_t *to, const char *name, json_t *value) {
+    if (value && !json_is_null(value)) json_object_set_nocheck(to, name, value);
+}
+
+json_t *params_schema(const json_t *parameters) {
+    json_t *schema = json_is_object(parameters) ? json_copy((json_t *)(uintptr_t)parameters) : json_object();
+    if (!json_object_get(schema, "type")) json_object_set_new(schema, "type", json_string("object"));
+    if (!json_object_size(parameters)) json_object_set_new(schema, "properties", json_object());
+    return schema;
+}

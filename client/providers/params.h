@@ -23,5 +23,9 @@ steno_status params_map(const wire_ask *ask, const param_rule *rules, json_t *bo
 steno_status params_put(json_t *body, const char *path, json_t *value, steno_error *error);
 /* `stop`, which may be one text, as a list. New reference. */
 json_t *params_list(const json_t *value);
+/* Sets a member where there is a value. */
+void params_keep(json_t *to, const char *name, json_t *value);
+/* The schema of a tool's input: an object, and said to be one, also where the function takes nothing. New reference. */
+json_t *params_schema(const json_t *parameters);
 
 #endif

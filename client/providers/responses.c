@@ -10,12 +10,8 @@
 #include "client/providers/params.h"
 #include "client/usage.h"
 
-static const char *text_of(const json_t *object, const char *name) {
-    return json_string_value(json_object_get(object, name));
-}
-
 static bool is_type(const json_t *object, const char *type) {
-    const char *is = text_of(object, "type");
+    const char *is = content_string(object, "type");
     return is && !strcmp(is, type);
 }
 
@@ -39,7 +35,7 @@ static json_t *image_part(const content_part *part) {
     const json_t *image = json_object_get(part->json, "image_url");
     json_t *url = json_is_string(image) ? (json_t *)(uintptr_t)image : json_object_get(image, "url");
     json_t *made = typed("input_image", "image_url", json_incref(url));
-    if (text_of(image, "detail")) json_object_set(made, "detail", json_object_get(image, "detail"));
+    if (content_string(image, "detail")) json_object_set(made, "detail", json_object_get(image, "detail"));
     return made;
 }
 
@@ -83,7 +79,7 @@ static void add_tool_calls(const json_t *message, json_t *items) {
 }
 
 static steno_status add_message(const wire_ask *ask, const json_t *message, json_t *items, steno_error *error) {
-    const char *role = text_of(message, "role");
+    const char *role = content_string(message, "role");
     const json_t *content = json_object_get(message, "content");
     if (!role) return steno_fail(error, STENO_INVALID, "a message has no `role`");
     if (!strcmp(role, "tool")) {
@@ -187,11 +183,6 @@ static json_t *body(const wire_ask *ask, steno_error *error) {
 
 /* ---- replies ---- */
 
-static void append_text(json_t *message, const char *name, const char *text) {
-    const char *before = text_of(message, name);
-    if (text) json_object_set_new(message, name, json_sprintf("%s%s", before ? before : "", text));
-}
-
 static json_t *list_in(json_t *message, const char *name) {
     json_t *list = json_object_get(message, name);
     if (list) return list;
@@ -204,8 +195,8 @@ static void read_message(const json_t *item, json_t *message) {
     const json_t *parts = json_object_get(item, "content");
     for (size_t i = 0; i < json_array_size(parts); i++) {
         const json_t *part = json_array_get(parts, i);
-        append_text(message, "content", text_of(part, "text"));
-        append_text(message, "refusal", text_of(part, "refusal"));
+        content_append(message, "content", content_string(part, "text"));
+        content_append(message, "refusal", content_string(part, "refusal"));
         if (json_array_size(json_object_get(part, "annotations")))
             json_array_extend(list_in(message, "annotations"), json_object_get(part, "annotations"));
     }
@@ -217,28 +208,28 @@ static void read_reasoning(const json_t *item, json_t *message) {
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
         const json_t *parts = json_object_get(item, lists[k]);
         for (size_t i = 0; i < json_array_size(parts); i++)
-            append_text(message, "reasoning_content", text_of(json_array_get(parts, i), "text"));
+            content_append(message, "reasoning_content", content_string(json_array_get(parts, i), "text"));
     }
     json_array_append(list_in(message, "reasoning_items"), (json_t *)(uintptr_t)item);
 }
 
 static json_t *tool_call(const json_t *item, const char *arguments) {
-    const char *id = text_of(item, "call_id"), *name = text_of(item, "name");
+    const char *id = content_string(item, "call_id"), *name = content_string(item, "name");
     return json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", id ? id : "", "type", "function", "function", "name",
                      name ? name : "", "arguments", arguments ? arguments : "");
 }
 
 /* NULL: it goes on, or failed. */
 static const char *reason_of(const json_t *native, bool has_calls) {
-    const char *status = text_of(native, "status"),
-               *why = text_of(json_object_get(native, "incomplete_details"), "reason");
+    const char *status = content_string(native, "status"),
+               *why = content_string(json_object_get(native, "incomplete_details"), "reason");
     if (status && !strcmp(status, "incomplete"))
         return why && !strcmp(why, "content_filter") ? "content_filter" : "length";
     return has_calls ? "tool_calls" : "stop";
 }
 
 static bool has_failed(const json_t *native, steno_error *error) {
-    const char *status = text_of(native, "status");
+    const char *status = content_string(native, "status");
     if (!status || (strcmp(status, "failed") && strcmp(status, "cancelled"))) return false;
     if (json_is_object(json_object_get(native, "error")))
         failure_from_reply(error, 200, native, NULL);
@@ -261,13 +252,13 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
         if (is_type(item, "message")) read_message(item, message);
         if (is_type(item, "reasoning")) read_reasoning(item, message);
         if (is_type(item, "function_call"))
-            json_array_append_new(list_in(message, "tool_calls"), tool_call(item, text_of(item, "arguments")));
+            json_array_append_new(list_in(message, "tool_calls"), tool_call(item, content_string(item, "arguments")));
     }
-    const char *model = text_of(native, "model");
+    const char *model = content_string(native, "model");
     bool has_calls = json_object_get(message, "tool_calls");
     json_t *response =
-        wire_response(text_of(native, "id"), model ? model : ask->model, message, reason_of(native, has_calls));
-    if (text_of(native, "service_tier"))
+        wire_response(content_string(native, "id"), model ? model : ask->model, message, reason_of(native, has_calls));
+    if (content_string(native, "service_tier"))
         json_object_set(response, "service_tier", json_object_get(native, "service_tier"));
     return response;
 }
@@ -314,7 +305,7 @@ static steno_status item_ends(wire_stream *self, const json_t *record) {
 
 static steno_status arguments_go_on(wire_stream *self, const json_t *record) {
     const int *at = block_at(self, record);
-    const char *piece = text_of(record, "delta");
+    const char *piece = content_string(record, "delta");
     if (!at || !*at || !piece) return STENO_OK;
     return emit_call(self, *at - 1, json_pack("{s:{s:s}}", "function", "arguments", piece));
 }
@@ -347,7 +338,7 @@ static const char *text_member(const char *type) {
 
 static steno_status record(wire_stream *self, const char *name, const json_t *native, steno_error *error) {
     const json_t *response = json_object_get(native, "response");
-    const char *type = text_of(native, "type");
+    const char *type = content_string(native, "type");
     (void)name;
     if (!type) {
         if (!json_object_get(native, "error")) return steno_fail(error, STENO_CORRUPT, "an event has no type");
@@ -362,10 +353,10 @@ static steno_status record(wire_stream *self, const char *name, const json_t *na
         return STENO_FAILED;
     }
     if (!strcmp(type, "response.created")) {
-        wire_head(self, text_of(response, "id"), text_of(response, "model"));
+        wire_head(self, content_string(response, "id"), content_string(response, "model"));
         return wire_emit(self, NULL, NULL);
     }
-    if (text_member(type)) return emit_text(self, text_member(type), text_of(native, "delta"));
+    if (text_member(type)) return emit_text(self, text_member(type), content_string(native, "delta"));
     if (!strcmp(type, "response.output_item.added")) return item_begins(self, native, error);
     if (!strcmp(type, "response.output_item.done")) return item_ends(self, native);
     if (!strcmp(type, "response.function_call_arguments.delta")) return arguments_go_on(self, native);
