@@ -133,7 +133,8 @@ static json_t *body(const wire_ask *ask, steno_error *error) {
         /* It must be said; who searches with a text says so. */
         if (!json_object_get(made, "input_type"))
             json_object_set_new(made, "input_type", json_string("search_document"));
-        json_object_set_new(made, "embedding_types", json_pack("[s]", "float"));
+        if (!json_object_get(made, "embedding_types"))
+            json_object_set_new(made, "embedding_types", json_pack("[s]", "float"));
     } else if (ask->stream) {
         json_object_set_new(made, "stream", json_true());
     }
@@ -154,6 +155,14 @@ static json_t *read_embeddings(const wire_ask *ask, const json_t *native, const 
     return NULL;
 }
 
+/* It says that it failed in place of why it ended. */
+static bool has_given_up(const char *reason, const char *said, steno_error *error) {
+    if (!reason || (strcmp(reason, "ERROR") && strcmp(reason, "TIMEOUT"))) return false;
+    failure_set(error, *reason == 'E' ? "InternalServer" : "Timeout", 200, true, "the provider gave up: %s",
+                said ? said : reason);
+    return true;
+}
+
 static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
     const json_t *from = json_object_get(native, "message"), *content = json_object_get(from, "content");
     *usage = json_object_get(native, "usage");
@@ -162,7 +171,9 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
         steno_fail(error, STENO_CORRUPT, "it is JSON, but has no `message`");
         return NULL;
     }
+    if (has_given_up(content_string(native, "finish_reason"), content_string(native, "error"), error)) return NULL;
     json_t *message = json_pack("{s:s,s:n}", "role", "assistant", "content");
+    content_append(message, "content", json_string_value(content));
     for (size_t i = 0; i < json_array_size(content); i++) {
         content_append(message, "content", content_string(json_array_get(content, i), "text"));
         content_append(message, "reasoning_content", content_string(json_array_get(content, i), "thinking"));
@@ -198,12 +209,7 @@ static steno_status emit_call(wire_stream *self, const json_t *native, const jso
 static steno_status ended(wire_stream *self, const json_t *delta, steno_error *error) {
     const char *reason = content_string(delta, "finish_reason");
     json_t *usage = json_object_get(delta, "usage");
-    if (reason && (!strcmp(reason, "ERROR") || !strcmp(reason, "TIMEOUT"))) {
-        const char *said = content_string(delta, "error");
-        failure_set(error, *reason == 'E' ? "InternalServer" : "Timeout", 200, true, "the provider gave up: %s",
-                    said ? said : reason);
-        return STENO_FAILED;
-    }
+    if (has_given_up(reason, content_string(delta, "error"), error)) return STENO_FAILED;
     self->done = true;
     steno_status status = wire_emit(self, NULL, wire_finish_reason(reason, reasons));
     if (status || !json_is_object(usage)) return status;

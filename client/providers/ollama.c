@@ -1,6 +1,7 @@
 /* Ollama's own API. Sampling goes into `options`, thinking has a switch, tool calls have no ids, and a stream is a JSON object a line.
  * Source: github.com/ollama/ollama, docs/api.md.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,10 @@
 #include "client/providers/content.h"
 #include "client/providers/params.h"
 #include "client/usage.h"
+
+/* Room for an id made here, and where its digits end. */
+#define ID_BYTES 40
+#define DIGITS_END 28
 
 static bool path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES]) {
     static const char *const paths[CALL_KINDS] = {
@@ -53,16 +58,16 @@ static void add_tool_calls(const json_t *from, json_t *message) {
     json_decref(made);
 }
 
-/* A tool's result goes by the tool's name: earlier messages say whose call it was. */
-static void add_tool_name(const json_t *messages, const json_t *from, json_t *message) {
-    const char *id = content_string(from, "tool_call_id");
-    for (size_t i = 0; id && i < json_array_size(messages); i++) {
-        const json_t *calls = json_object_get(json_array_get(messages, i), "tool_calls");
+/* A tool's result goes by the tool's name: the messages before it, the nearest first, say whose call it was. */
+static void add_tool_name(const json_t *messages, size_t at, json_t *message) {
+    const char *id = content_string(json_array_get(messages, at), "tool_call_id");
+    while (id && at-- > 0) {
+        const json_t *calls = json_object_get(json_array_get(messages, at), "tool_calls");
         for (size_t k = 0; k < json_array_size(calls); k++) {
-            const char *is = content_string(json_array_get(calls, k), "id");
-            if (is && !strcmp(is, id))
-                json_object_set(message, "tool_name",
-                                json_object_get(json_object_get(json_array_get(calls, k), "function"), "name"));
+            const json_t *one = json_array_get(calls, k);
+            if (strcmp(content_member(one, "id"), id)) continue;
+            json_object_set(message, "tool_name", json_object_get(json_object_get(one, "function"), "name"));
+            return;
         }
     }
 }
@@ -82,7 +87,7 @@ static steno_status put_messages(const wire_ask *ask, const json_t *value, json_
         if (content_string(from, "reasoning_content"))
             json_object_set(message, "thinking", json_object_get(from, "reasoning_content"));
         add_tool_calls(from, message);
-        add_tool_name(value, from, message);
+        add_tool_name(value, i, message);
         status = add_images(ask, content, message, error);
     }
     return status;
@@ -93,10 +98,22 @@ static steno_status put_stop(const wire_ask *ask, const json_t *value, json_t *b
     return params_put(body, "options.stop", params_list(value), error);
 }
 
+/* `think` is low, medium, high, max, or a switch. */
 static steno_status put_effort(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
+    static const char *const words[] = {"minimal", "low",  "low",   "low", "medium", "medium",
+                                        "high",    "high", "xhigh", "max", NULL};
     const char *effort = json_string_value(value);
-    (void)ask;
-    return params_put(body, "think", effort && !strcmp(effort, "none") ? json_false() : json_deep_copy(value), error);
+    if (effort && !strcmp(effort, "none")) return params_put(body, "think", json_false(), error);
+    if (!effort) return steno_fail(error, STENO_INVALID, "%s: reasoning_effort must be a word", ask->model);
+    return params_put(body, "think", json_string_nocheck(wire_finish_reason(effort, words)), error);
+}
+
+/* It decides by itself whether to call a tool; without tools it can't. */
+static steno_status put_tool_choice(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
+    const char *word = json_string_value(value);
+    (void)body;
+    if (word && (!strcmp(word, "auto") || !strcmp(word, "none"))) return STENO_OK;
+    return steno_fail(error, STENO_INVALID, "%s can't be told to call a tool: tool_choice is auto or none", ask->model);
 }
 
 static steno_status put_format(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
@@ -127,6 +144,7 @@ static const param_rule rules[] = {
     {"top_logprobs", "top_logprobs", NULL},
     {"stop", NULL, put_stop},
     {"tools", "tools", NULL},
+    {"tool_choice", NULL, put_tool_choice},
     {"reasoning_effort", NULL, put_effort},
     {"response_format", NULL, put_format},
     {"input", "input", NULL},
@@ -141,6 +159,7 @@ static json_t *body(const wire_ask *ask, steno_error *error) {
         json_decref(made);
         return NULL;
     }
+    if (!strcmp(content_member(ask->params, "tool_choice"), "none")) json_object_del(made, "tools");
     if (ask->kind != CALL_EMBEDDING)
         json_object_set_new(made, "stream", json_boolean(ask->stream)); /* it streams unless told not to */
     return made;
@@ -160,14 +179,18 @@ static json_t *usage_in(const json_t *native) {
     return NULL;
 }
 
-static json_t *tool_call(const json_t *from, size_t number) {
+/* A tool call has an id of the server's, or, from older ones, one made of the reply's time: unlike those of other turns. */
+static json_t *tool_call(const json_t *native, const json_t *from, size_t number) {
     const json_t *function = json_object_get(from, "function"), *arguments = json_object_get(function, "arguments");
-    char id[32];
-    snprintf(id, sizeof id, "call_%zu", number);
+    const char *given = content_string(from, "id"), *created = content_member(native, "created_at");
+    char id[ID_BYTES] = "call_";
+    size_t size = strlen(id);
+    for (; *created && size < DIGITS_END; created++)
+        if (isdigit((unsigned char)*created)) id[size++] = *created;
+    snprintf(id + size, sizeof id - size, "%s%zu", size > strlen("call_") ? "_" : "", number);
     char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
-    const char *name = content_string(function, "name");
-    json_t *call = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", id, "type", "function", "function", "name",
-                             name ? name : "", "arguments", text ? text : "{}");
+    json_t *call = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", given ? given : id, "type", "function", "function", "name",
+                             content_member(function, "name"), "arguments", text ? text : "{}");
     free(text);
     return call;
 }
@@ -180,7 +203,7 @@ static json_t *read_message(const json_t *native, size_t *calls, bool delta) {
     if (content && (*content || !delta)) json_object_set(to, "content", json_object_get(from, "content"));
     if (thinking && *thinking) json_object_set(to, "reasoning_content", json_object_get(from, "thinking"));
     for (size_t i = 0; i < json_array_size(list); i++, ++*calls) {
-        json_t *call = tool_call(json_array_get(list, i), *calls);
+        json_t *call = tool_call(native, json_array_get(list, i), *calls);
         if (delta) json_object_set_new(call, "index", json_integer((json_int_t)*calls));
         json_array_append_new(made, call);
     }

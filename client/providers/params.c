@@ -102,7 +102,8 @@ static steno_status apply(const wire_ask *ask, const param_rule *rule, const cha
                           steno_error *error) {
     if (rule && rule->put) {
         steno_status status = rule->put(ask, value, body, error);
-        return status == STENO_INVALID && ask->drop ? STENO_OK : status;
+        /* What is asked is never dropped: half a conversation is another one. */
+        return status == STENO_INVALID && ask->drop && strcmp(name, "messages") ? STENO_OK : status;
     }
     if (rule && !rule->path) return STENO_OK;
     if (rule || !IS_IN(name, openai_names)) /* a copy: merging must not change the request's */

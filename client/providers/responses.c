@@ -78,6 +78,16 @@ static void add_tool_calls(const json_t *message, json_t *items) {
     }
 }
 
+/* What the model thought goes back as it came. What is neither stored there nor whole in itself can't be found again. */
+static void add_reasoning(const wire_ask *ask, const json_t *message, json_t *items) {
+    const json_t *kept = json_object_get(message, "reasoning_items");
+    bool stored = !json_is_false(json_object_get(ask->params, "store"));
+    for (size_t i = 0; i < json_array_size(kept); i++) {
+        json_t *item = json_array_get(kept, i);
+        if (stored || content_string(item, "encrypted_content")) json_array_append(items, item);
+    }
+}
+
 static steno_status add_message(const wire_ask *ask, const json_t *message, json_t *items, steno_error *error) {
     const char *role = content_string(message, "role");
     const json_t *content = json_object_get(message, "content");
@@ -89,7 +99,7 @@ static steno_status add_message(const wire_ask *ask, const json_t *message, json
         return STENO_OK;
     }
     bool said = !strcmp(role, "assistant");
-    if (said) json_array_extend(items, json_object_get(message, "reasoning_items"));
+    if (said) add_reasoning(ask, message, items);
     json_t *parts = json_array();
     steno_status status = add_content(ask, content, said, parts, error);
     if (!status && json_array_size(parts)) {
@@ -123,8 +133,13 @@ static json_t *flattened(const json_t *from, const char *inner) {
 static steno_status put_tools(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
     json_t *tools = json_array();
     (void)ask;
-    for (size_t i = 0; i < json_array_size(value); i++)
-        json_array_append_new(tools, flattened(json_array_get(value, i), "function"));
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        json_t *tool = flattened(json_array_get(value, i), "function");
+        /* Chat completions are not strict unless told so; here it is the other way round. */
+        if (is_type(tool, "function") && !json_object_get(tool, "strict"))
+            json_object_set_new(tool, "strict", json_false());
+        json_array_append_new(tools, tool);
+    }
     return params_put(body, "tools", tools, error);
 }
 
@@ -223,6 +238,7 @@ static json_t *tool_call(const json_t *item, const char *arguments) {
 static const char *reason_of(const json_t *native, bool has_calls) {
     const char *status = content_string(native, "status"),
                *why = content_string(json_object_get(native, "incomplete_details"), "reason");
+    if (status && (!strcmp(status, "queued") || !strcmp(status, "in_progress"))) return NULL; /* in the background */
     if (status && !strcmp(status, "incomplete"))
         return why && !strcmp(why, "content_filter") ? "content_filter" : "length";
     return has_calls ? "tool_calls" : "stop";

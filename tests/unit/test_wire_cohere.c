@@ -80,6 +80,16 @@ static void whole_replies_are_openais(void **state) {
                      "\"embedding\":[1,2]}]}");
 }
 
+static void a_reply_that_gave_up_is_a_failure(void **state) {
+    (void)state;
+    steno_error error = {0};
+    json_t *native = json_loads("{\"finish_reason\":\"TIMEOUT\",\"message\":{\"content\":[]}}", 0, NULL);
+    const json_t *usage;
+    assert_null(wire_cohere.reply(&chat, native, &usage, &error));
+    assert_string_equal(error.type, "Timeout");
+    json_decref(native);
+}
+
 static void events_become_chunks(void **state) {
     (void)state;
     static const char *const records[] = {
@@ -125,6 +135,7 @@ int main(void) {
         cmocka_unit_test(a_plan_goes_back_with_its_tool_calls),
         cmocka_unit_test(what_it_lacks_is_refused_by_name),
         cmocka_unit_test(whole_replies_are_openais),
+        cmocka_unit_test(a_reply_that_gave_up_is_a_failure),
         cmocka_unit_test(events_become_chunks),
         cmocka_unit_test(failures_in_mid_stream),
     };

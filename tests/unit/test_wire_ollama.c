@@ -47,6 +47,33 @@ static void a_tools_result_goes_by_the_tools_name(void **state) {
                     "\"f\"}],\"stream\":false}");
 }
 
+/* Ids of older turns may be the same. */
+static void a_result_belongs_to_the_nearest_call_before_it(void **state) {
+    (void)state;
+#define CALL(name)                                                                                          \
+    "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"" name \
+    "\",\"arguments\":\"{}\"}}]}"
+#define SENT(name)                                                                                                     \
+    "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"" name "\",\"arguments\":{}}}" \
+    "]}"
+#define RESULT "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"x\"}"
+    wire_check_body(
+        &chat, &wire_ollama, "{\"messages\":[" CALL("f") "," RESULT "," CALL("g") "," RESULT "]}",
+        "{\"model\":\"llama3.2\",\"stream\":false,\"messages\":[" SENT(
+            "f") ",{\"role\":\"tool\",\"content\":\"x\",\"tool_name\":\"f\"}," SENT("g") ",{\"role\":\"tool\","
+                                                                                         "\"content\":\"x\",\"tool_"
+                                                                                         "name\":\"g\"}]}");
+}
+
+static void without_tools_it_calls_none(void **state) {
+    (void)state;
+    wire_check_body(
+        &chat, &wire_ollama,
+        "{\"messages\":[],\"tools\":[{\"type\":\"function\"}],\"tool_choice\":\"none\",\"reasoning_effort\":\"xhigh\"}",
+        "{\"model\":\"llama3.2\",\"messages\":[],\"think\":\"max\",\"stream\":false}");
+    wire_check_refused(&chat, &wire_ollama, "{\"messages\":[],\"tool_choice\":\"required\"}", "tool_choice");
+}
+
 static void what_it_lacks_is_refused_by_name_or_dropped(void **state) {
     (void)state;
     wire_check_refused(&chat, &wire_ollama, "{\"messages\":[],\"logit_bias\":{\"1\":2}}", "logit_bias");
@@ -57,22 +84,26 @@ static void what_it_lacks_is_refused_by_name_or_dropped(void **state) {
     wire_check_refused(&chat, &wire_ollama, "{\"messages\":[{\"content\":\"x\"}]}", "role");
     wire_ask drop = chat;
     drop.drop = true;
+    wire_check_refused(&drop, &wire_ollama, "{\"messages\":[{\"content\":\"x\"}]}",
+                       "role"); /* what is asked is never dropped */
     wire_check_body(&drop, &wire_ollama, "{\"messages\":[],\"logit_bias\":{\"1\":2}}",
                     "{\"model\":\"llama3.2\",\"messages\":[],\"stream\":false}");
 }
 
 static void a_whole_reply_is_openais(void **state) {
     (void)state;
-    wire_check_reply(&chat, &wire_ollama,
-                     "{\"model\":\"llama3.2\",\"message\":{\"role\":\"assistant\",\"content\":\"Hi\",\"thinking\":"
-                     "\"hm\",\"tool_calls\":[{\"function\":{"
-                     "\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_"
-                     "count\":2,\"eval_count\":3}",
-                     "{\"object\":\"chat.completion\",\"model\":\"llama3.2\",\"choices\":[{\"index\":0,\"message\":{"
-                     "\"role\":\"assistant\",\"content\":\"Hi\","
-                     "\"reasoning_content\":\"hm\",\"tool_calls\":[{\"id\":\"call_0\",\"type\":\"function\","
-                     "\"function\":{\"name\":\"f\",\"arguments\":"
-                     "\"{\\\"a\\\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]}");
+    wire_check_reply(
+        &chat, &wire_ollama,
+        "{\"model\":\"llama3.2\",\"created_at\":\"2026-11-01T07:08:09Z\",\"message\":{\"role\":\"assistant\","
+        "\"content\":\"Hi\",\"thinking\":"
+        "\"hm\",\"tool_calls\":[{\"function\":{"
+        "\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_"
+        "count\":2,\"eval_count\":3}",
+        "{\"object\":\"chat.completion\",\"model\":\"llama3.2\",\"choices\":[{\"index\":0,\"message\":{"
+        "\"role\":\"assistant\",\"content\":\"Hi\","
+        "\"reasoning_content\":\"hm\",\"tool_calls\":[{\"id\":\"call_20261101070809_0\",\"type\":\"function\","
+        "\"function\":{\"name\":\"f\",\"arguments\":"
+        "\"{\\\"a\\\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]}");
     wire_check_reply(&text, &wire_ollama, "{\"response\":\"and so on\",\"done\":true,\"done_reason\":\"length\"}",
                      "{\"object\":\"text_completion\",\"model\":\"llama3.2\",\"choices\":[{\"index\":0,\"text\":\"and "
                      "so on\",\"finish_reason\":\"length\"}]}");
@@ -121,6 +152,8 @@ int main(void) {
         cmocka_unit_test(parameters_go_where_ollama_has_them),
         cmocka_unit_test(a_tools_result_goes_by_the_tools_name),
         cmocka_unit_test(what_it_lacks_is_refused_by_name_or_dropped),
+        cmocka_unit_test(a_result_belongs_to_the_nearest_call_before_it),
+        cmocka_unit_test(without_tools_it_calls_none),
         cmocka_unit_test(a_whole_reply_is_openais),
         cmocka_unit_test(lines_become_chunks),
         cmocka_unit_test(an_error_in_mid_stream_fails),

@@ -51,7 +51,7 @@ static void parameters_have_their_other_names(void **state) {
                     "{\"model\":\"gpt-5\",\"input\":[],\"max_output_tokens\":9,\"reasoning\":{\"effort\":\"low\"},"
                     "\"text\":{\"verbosity\":\"low\",\"format\":{"
                     "\"type\":\"json_schema\",\"name\":\"x\",\"strict\":true,\"schema\":{}}},\"tools\":[{\"type\":"
-                    "\"function\",\"name\":\"f\",\"parameters\":{}},"
+                    "\"function\",\"name\":\"f\",\"parameters\":{},\"strict\":false},"
                     "{\"type\":\"web_search\"}],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"store\":false,"
                     "\"previous_response_id\":\"r\"}");
     wire_check_body(&ask, &wire_responses, "{\"input\":\"Hi\",\"instructions\":\"Be brief.\"}",
@@ -81,6 +81,16 @@ static void output_items_are_one_message(void **state) {
                      "{\"id\":\"r\",\"object\":\"chat.completion\",\"model\":\"gpt-5\",\"choices\":[{\"index\":0,"
                      "\"message\":{\"role\":\"assistant\","
                      "\"content\":null},\"finish_reason\":\"length\"}]}");
+}
+
+static void a_thought_that_is_stored_nowhere_does_not_go_back(void **state) {
+    (void)state;
+    wire_check_body(
+        &ask, &wire_responses,
+        "{\"store\":false,\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\",\"reasoning_items\":[" REASONING
+        ",{\"type\":\"reasoning\",\"id\":\"rs_2\"}]}]}",
+        "{\"model\":\"gpt-5\",\"store\":false,\"input\":[" REASONING
+        ",{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hi\"}]}]}");
 }
 
 static void a_failed_response_is_a_failure(void **state) {
@@ -144,9 +154,13 @@ static void failures_in_mid_stream(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_become_items),        cmocka_unit_test(parameters_have_their_other_names),
-        cmocka_unit_test(output_items_are_one_message), cmocka_unit_test(a_failed_response_is_a_failure),
-        cmocka_unit_test(events_become_chunks),         cmocka_unit_test(failures_in_mid_stream),
+        cmocka_unit_test(messages_become_items),
+        cmocka_unit_test(parameters_have_their_other_names),
+        cmocka_unit_test(output_items_are_one_message),
+        cmocka_unit_test(a_failed_response_is_a_failure),
+        cmocka_unit_test(a_thought_that_is_stored_nowhere_does_not_go_back),
+        cmocka_unit_test(events_become_chunks),
+        cmocka_unit_test(failures_in_mid_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
