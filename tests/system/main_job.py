@@ -159,6 +159,7 @@ class MainJob(harness.SystemTest):
         url = self.start_provider()
         self.start_daemon()
         self.steno("complete", "-m", "gpt-4o-mini", "finished")
+        self.steno("flush")  # else the pending one below may be this one
         hanging = self.start(
             "steno", "complete", "-m", "gpt-4o-mini", "--base-url", url.removesuffix("/v1") + "/faults/hang=1/v1", "open"
         )
