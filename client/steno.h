@@ -53,6 +53,8 @@ typedef struct steno_config {
     int64_t retry_delay_ms;  /* before the first of them, 1 to 60,000; doubles each time, with jitter; 0: 500 */
     bool drop_params;        /* what a provider has no place for is left out instead of refused */
     unsigned privacy;        /* STENO_NO_…: what no call of this client records */
+    bool
+        keep_budgets; /* refuse calls of a scope that is over a budget with `stop` (steno budget): `failure`, type BudgetExceeded */
 } steno_config;
 
 /* What is not recorded: neither in the log nor shown to hooks. The caller's own response is whole all the same. Requests can add to what their client
@@ -290,16 +292,42 @@ STENO_API void steno_call_free(steno_call *call);
 /* Numbers the provider did not report are STENO_UNKNOWN, never zero. */
 #define STENO_UNKNOWN (-1)
 
-/* Normalised: prompt includes cached and cache-written tokens, completion includes reasoning (EVENTS.md, "Usage"). */
+/* What a reply was billed as. */
+typedef enum steno_service_tier {
+    STENO_TIER_STANDARD, /* also where the reply names none */
+    STENO_TIER_FLEX,
+    STENO_TIER_PRIORITY,
+    STENO_TIER_BATCH,
+} steno_service_tier;
+
+/* Normalised: prompt includes cached and cache-written tokens, completion includes reasoning (EVENTS.md, "Usage"). Begin with STENO_USAGE_UNKNOWN. */
 typedef struct steno_usage {
     int64_t prompt_tokens;
     int64_t completion_tokens;
     int64_t total_tokens;
-    int64_t cached_tokens;
-    int64_t cache_write_tokens;
-    int64_t cache_write_1h_tokens;
-    int64_t reasoning_tokens;
+    /* Parts of the prompt. */
+    int64_t cached_tokens, cached_audio_tokens; /* the latter part of the former */
+    int64_t cache_write_tokens, cache_write_1h_tokens;
+    int64_t prompt_audio_tokens, prompt_image_tokens, prompt_video_tokens;
+    /* Parts of the completion. */
+    int64_t reasoning_tokens, completion_audio_tokens, completion_image_tokens;
+    /* Uses of the provider's own tools. */
+    int64_t web_searches, file_searches, code_sessions;
+    int64_t reported_pico_dollars; /* what the provider itself says it cost */
+    steno_service_tier service_tier;
+    bool fast, in_us; /* Anthropic's `speed` and `inference_geo`, where they are not the usual */
 } steno_usage;
+
+#define STENO_USAGE_UNKNOWN                                                                                            \
+    {                                                                                                                  \
+        .prompt_tokens = STENO_UNKNOWN, .completion_tokens = STENO_UNKNOWN, .total_tokens = STENO_UNKNOWN,             \
+        .cached_tokens = STENO_UNKNOWN, .cached_audio_tokens = STENO_UNKNOWN, .cache_write_tokens = STENO_UNKNOWN,     \
+        .cache_write_1h_tokens = STENO_UNKNOWN, .prompt_audio_tokens = STENO_UNKNOWN,                                  \
+        .prompt_image_tokens = STENO_UNKNOWN, .prompt_video_tokens = STENO_UNKNOWN, .reasoning_tokens = STENO_UNKNOWN, \
+        .completion_audio_tokens = STENO_UNKNOWN, .completion_image_tokens = STENO_UNKNOWN,                            \
+        .web_searches = STENO_UNKNOWN, .file_searches = STENO_UNKNOWN, .code_sessions = STENO_UNKNOWN,                 \
+        .reported_pico_dollars = STENO_UNKNOWN                                                                         \
+    }
 
 STENO_API void steno_response_free(steno_response *response);
 /* The text of the first choice; "" if it has none (a tool call, an embedding). Borrowed. */
@@ -350,14 +378,67 @@ STENO_API steno_status steno_emit(steno_client *client, steno_draft *event, sten
 STENO_API steno_status steno_emit_json(steno_client *client, const char *json, size_t size, steno_receipt *receipt,
                                        steno_error *error);
 
-/* ---- cost ---- */
+/* ---- cost: schema/COSTS.md has the rules ---- */
 
-/* What `usage` of `model` costs, in pico-dollars (1e-12 US dollars), by the price table built into the library.
- * `provider` may be NULL. STENO_NOT_FOUND where the model or a needed price is unknown: unknown is never zero.
- * STENO_INVALID where the usage does not say prompt or completion tokens, or contradicts itself.
+/* The price tables: built in, imported, and the user's own. Thread-safe. */
+typedef struct steno_prices steno_prices;
+
+/* Those of the Steno folder `dir` (NULL: $STENO_DIR, else the XDG folders). *out is owned by the caller (steno_prices_free).
+ * A file that is damaged is left out: see steno_prices_problem. STENO_INVALID, STENO_SYSTEM (the folder), STENO_NO_MEMORY.
  */
-STENO_API steno_status steno_cost_of(const char *provider, const char *model, const steno_usage *usage,
-                                     int64_t *pico_dollars, steno_error *error);
+STENO_API steno_status steno_prices_open(const char *dir, steno_prices **out, steno_error *error);
+STENO_API void steno_prices_free(steno_prices *prices);
+/* Reads the files again if they changed, which it looks for at most once a second. True: they had. steno_cost_of does the same by itself. */
+STENO_API bool steno_prices_refresh(steno_prices *prices);
+/* What is wrong with the files, in words; false: nothing. */
+STENO_API bool steno_prices_problem(steno_prices *prices, steno_error *out);
+
+/* What is to be priced. Texts are borrowed and may be NULL but for `model`. Begin with STENO_COST_ASK_INIT. */
+typedef struct steno_cost_ask {
+    size_t size;                /* sizeof(steno_cost_ask) */
+    const char *provider;       /* "openai"; NULL: an entry of any provider */
+    const char *model;          /* as it was asked for */
+    const char *answered_model; /* as the provider says */
+    const char *region;         /* of the host: "us-east-1" (Bedrock), "eu" (OpenAI) */
+    const char *search_context; /* "low", "medium", "high": of web searches */
+    steno_usage usage;
+} steno_cost_ask;
+
+#define STENO_COST_ASK_INIT \
+    { .size = sizeof(steno_cost_ask), .usage = STENO_USAGE_UNKNOWN }
+
+/* One line of the bill. All texts are in the struct. */
+typedef struct steno_cost_item {
+    const char *component; /* "input", "cache_read", …: COSTS.md, "Components"; static */
+    char rate[96];         /* the key of the price that was used */
+    bool substituted;      /* the component has no price of its own: it is its parent's */
+    int64_t quantity;
+    int64_t pico_dollars_each; /* 1e-12 US dollars */
+    int64_t pico_dollars;
+} steno_cost_item;
+
+#define STENO_COST_ITEMS_MAX 20
+
+typedef struct steno_cost {
+    int64_t pico_dollars;
+    char price_model[256];    /* the entry that was used */
+    char price_date[11];      /* when its figures were true, YYYY-MM-DD; "" if that is unknown */
+    const char *price_source; /* "built-in", "imported", "own"; static */
+    int64_t above;            /* the long-context threshold that counted, in tokens; 0: none */
+    steno_service_tier tier;  /* whose prices counted */
+    steno_cost_item items[STENO_COST_ITEMS_MAX];
+    size_t items_count;
+} steno_cost;
+
+/* What the call costs, exactly. `prices` NULL: the built-in table alone. STENO_NOT_FOUND where the model or a needed price is unknown: unknown is
+ * never zero. STENO_INVALID where the usage does not say prompt or completion tokens, or contradicts itself. Thread-safe.
+ */
+STENO_API steno_status steno_cost_of(steno_prices *prices, const steno_cost_ask *ask, steno_cost *out,
+                                     steno_error *error);
+/* The bill as JSON: {"input": [quantity, pico-dollars each], "cache_read": [600, 75000, "input_cost_per_token"], …}; the third member is the key of the
+ * price where the component has none of its own. Owned by the caller (free); NULL when memory is short.
+ */
+STENO_API char *steno_cost_breakdown(const steno_cost *cost);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
--- The log: SQLite, WAL. stenod writes all of it but `cost`, which steno-cost writes together with its cursor.
+-- The log: SQLite, WAL. stenod writes events and calls; steno-cost writes `cost`, `spend` and `alert` together with its cursor; `steno budget`
+-- writes `budget`, and `steno recost` `cost`, `cost_before` and `spend`.
 -- People and tools read the view `calls`. Times are Unix seconds (REAL), texts UTF-8, JSON columns JSON text.
 
 -- Who published: one row for each life of a client (the daemon itself is one too).
@@ -82,16 +83,92 @@ CREATE TABLE content (
     response_text TEXT                      -- the text of the first choice
 );
 
--- What a call cost. Written by steno-cost, once a call.
+-- What a call cost: schema/COSTS.md. Written by steno-cost, once a call.
 CREATE TABLE cost (
     call_id      TEXT PRIMARY KEY,
     offset       INTEGER NOT NULL,          -- of the event that it was computed from
     pico_dollars INTEGER,                   -- 1e-12 US dollars; NULL: price or usage unknown
-    source       TEXT NOT NULL
-                 CHECK (CASE source WHEN 'table' THEN 1 WHEN 'reported' THEN 1 WHEN 'cache' THEN 1 WHEN 'unknown' THEN 1 ELSE 0 END),
+    source       TEXT NOT NULL              -- cache, table, reported, estimated, unknown
+                 CHECK (CASE source WHEN 'table' THEN 1 WHEN 'reported' THEN 1 WHEN 'cache' THEN 1 WHEN 'estimated' THEN 1 WHEN 'unknown' THEN 1
+                        ELSE 0 END),
     price_model  TEXT,                      -- the price entry that was used
+    price_date   TEXT,                      -- when its figures were true
+    saved        INTEGER,                   -- pico-dollars that an answer from the cache would have cost; NULL: none, or unknown
+    price_source TEXT,                      -- built-in, imported, own
+    reported     INTEGER,                   -- pico-dollars by the provider's own account; NULL: it gave none
+    breakdown    TEXT,                      -- JSON: component → [quantity, pico-dollars each, key of the price where it is not the component's own]
+    facts        TEXT                       -- JSON: what pricing needs beside table `call`; NULL: nothing
+) WITHOUT ROWID;
+
+-- What a call was said to cost before `steno recost`.
+CREATE TABLE cost_before (
+    id           INTEGER PRIMARY KEY,
+    call_id      TEXT NOT NULL,
+    replaced     REAL NOT NULL,             -- when
+    pico_dollars INTEGER,
+    source       TEXT NOT NULL,
+    price_model  TEXT,
     price_date   TEXT,
-    saved        INTEGER                    -- pico-dollars that an answer from the cache would have cost; NULL: none, or unknown
+    price_source TEXT,
+    breakdown    TEXT
+);
+CREATE INDEX cost_before_call ON cost_before (call_id);
+
+-- Sums of ended calls by when they started, in quarters of an hour (every time zone is a multiple of that), and by each of their dimensions. A call
+-- with two tags counts for both; `all` is each call once. They stay when calls are deleted.
+CREATE TABLE spend (
+    kind               TEXT NOT NULL,       -- all, model, provider, app, user, tag
+    name               TEXT NOT NULL,       -- '': of `all`, and where a call has none
+    slot               INTEGER NOT NULL,    -- Unix seconds / 900
+    calls              INTEGER NOT NULL,
+    failures           INTEGER NOT NULL,
+    unpriced           INTEGER NOT NULL,    -- no figure, though something was received
+    priced             INTEGER NOT NULL,    -- a figure
+    estimated          INTEGER NOT NULL,    -- of those, by estimated tokens
+    prompt_tokens      INTEGER NOT NULL,
+    cached_tokens      INTEGER NOT NULL,
+    completion_tokens  INTEGER NOT NULL,
+    pico_dollars       INTEGER NOT NULL,
+    saved              INTEGER NOT NULL,
+    reported           INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, slot)
+) WITHOUT ROWID;
+
+-- The same by local day, for people.
+CREATE VIEW spend_daily AS
+SELECT date(slot * 900, 'unixepoch', 'localtime') AS day, kind, name, sum(calls) AS calls, sum(failures) AS failures,
+       sum(unpriced) AS unpriced, sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,
+       sum(completion_tokens) AS completion_tokens, total(pico_dollars) / 1e12 AS cost_usd, total(saved) / 1e12 AS saved_usd
+  FROM spend
+ GROUP BY 1, 2, 3;
+
+-- Limits on spending: by `steno budget set`, or from [budget …] of stenod.ini.
+CREATE TABLE budget (
+    scope        TEXT NOT NULL,             -- all, user:NAME, tag:…, app:…, model:…, provider:…
+    period       TEXT NOT NULL CHECK (period IN ('day', 'week', 'month', 'ever')), -- of local time; weeks begin on Monday
+    pico_dollars INTEGER NOT NULL CHECK (pico_dollars > 0),
+    stop         INTEGER NOT NULL DEFAULT 0, -- clients that keep budgets refuse further calls
+    configured   INTEGER NOT NULL DEFAULT 0, -- from stenod.ini, which is where it can be changed
+    PRIMARY KEY (scope, period)
+) WITHOUT ROWID;
+
+-- Which alerts were due, each once a period and level.
+CREATE TABLE alert (
+    alert_id     TEXT PRIMARY KEY,          -- alert-SCOPE-PERIOD-START-LEVEL, as in event alert.budget
+    scope        TEXT NOT NULL,
+    period       TEXT NOT NULL,
+    period_start INTEGER NOT NULL,          -- Unix seconds; 0: ever
+    level        INTEGER NOT NULL,          -- percent: 50, 80, 100
+    time         REAL NOT NULL,
+    pico_dollars INTEGER NOT NULL,          -- spent by then
+    published    INTEGER NOT NULL DEFAULT 0 -- the event is in steno-cost's spool
+) WITHOUT ROWID;
+
+-- How far a text file that steno-cost writes goes with table `cost`: what is in it beyond that is cut off before it writes on.
+CREATE TABLE cost_file (
+    path  TEXT PRIMARY KEY,
+    inode INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- How far each subscriber has come.
@@ -134,6 +211,8 @@ SELECT call.call_id,
        call.reasoning_tokens,
        call.total_tokens,
        cost.pico_dollars / 1e12 AS cost_usd,
+       cost.source              AS cost_source,
+       cost.reported / 1e12     AS reported_cost_usd,
        call.user,
        call.session_id,
        call.trace_id,
@@ -150,4 +229,4 @@ SELECT call.call_id,
   LEFT JOIN content ON content.call = call.id
   LEFT JOIN cost ON cost.call_id = call.call_id;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

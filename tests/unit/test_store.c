@@ -267,27 +267,43 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
     write_batch();
     store_close(log_db);
-    run("ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; ALTER TABLE cost DROP COLUMN saved; PRAGMA "
-        "user_version = 1");
-    assert_int_equal(store_open(path, false, &log_db, NULL), STENO_OK);
+    run("DROP VIEW calls; CREATE VIEW calls AS SELECT call_id FROM call; DROP VIEW spend_daily; DROP TABLE spend; DROP "
+        "TABLE cost_before; DROP TABLE budget; DROP "
+        "TABLE "
+        "alert; DROP TABLE cost_file; DROP TABLE cost; CREATE TABLE cost (call_id TEXT PRIMARY KEY, offset INTEGER, "
+        "pico_dollars INTEGER, source TEXT, price_model TEXT, price_date TEXT) WITHOUT ROWID;"
+        "ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; PRAGMA user_version = 1");
+    run("INSERT INTO call (call_id, status, started, model, tags) VALUES ('a', 'success', 100, 'm', '[\"x\",\"y\"]'),"
+        " ('b', 'failure', 899, 'm', NULL), ('c', 'success', 900, 'n', '[]');"
+        "INSERT INTO cost (call_id, offset, pico_dollars, source) VALUES ('a', 1, 5, 'table'), ('b', 2, NULL, "
+        "'unknown'), ('c', 3, 7, 'reported')");
+    steno_error error = {0};
+    if (store_open(path, false, &log_db, &error)) fail_msg("%s", error.message);
     assert_int_equal(ask("SELECT count(*) FROM event WHERE stored = 100"), 10); /* their time */
     assert_int_equal(ask(journal_sql), 1);
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
     write_batch();
     assert_int_equal(ask(journal_sql), 1);
     assert_int_equal(trim(101, INT64_MAX), 10);
+    /* What was spent before is in the sums. */
+    assert_int_equal(ask("SELECT pico_dollars FROM spend WHERE kind = 'all' AND slot = 0"), 5);
+    assert_int_equal(ask("SELECT calls * 10 + failures FROM spend WHERE kind = 'model' AND name = 'm'"), 21);
+    assert_int_equal(ask("SELECT sum(pico_dollars) FROM spend WHERE kind = 'tag' AND name IN ('x', 'y')"), 10);
+    assert_int_equal(ask("SELECT sum(calls) FROM spend WHERE kind = 'tag' AND name = ''"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM cost WHERE price_source = 'built-in'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM calls WHERE cost_source = 'reported'"), 1);
 }
 
 static void a_newer_log_is_refused_and_a_foreign_one_too(void **state) {
     (void)state;
     steno_error error;
     store_close(log_db);
-    run("PRAGMA user_version = 4");
+    run("PRAGMA user_version = 5");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_INVALID);
     assert_null(log_db);
     run("PRAGMA user_version = 0"); /* has our tables already: not an empty file */
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_SYSTEM);
-    run("PRAGMA user_version = 3");
+    run("PRAGMA user_version = 4");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_OK);
 }
 
