@@ -247,6 +247,7 @@ size_t call_reply_bytes(char *bytes, size_t size, size_t count, void *ctx) {
 /* The response, with its usage in OpenAI's shape and, for events, the provider's own. Takes over `json`. */
 static steno_response *respond(call *self, json_t *json, const json_t *raw) {
     steno_usage usage = self->to.by->usage(raw);
+    usage_take_reply(&usage, json);
     if (json_is_object(raw))
         json_object_set_new_nocheck(json, "usage",
                                     self->to.by->usage == usage_from_openai ? json_incref((json_t *)(uintptr_t)raw)
