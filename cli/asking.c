@@ -19,6 +19,7 @@ int asking_client(const command *self, const asking *wanted, steno_client **out)
     config.timeout_ms = wanted->timeout_ms;
     config.retries = (unsigned)wanted->retries;
     config.drop_params = wanted->drop_params;
+    config.keep_budgets = true;
     config.privacy = (wanted->no_messages ? STENO_NO_MESSAGES : 0) | (wanted->no_replies ? STENO_NO_REPLIES : 0) |
                      (wanted->no_log ? STENO_NO_EVENTS : 0);
     if (steno_client_new(&config, out, &error)) return program_fail("%s", error.message);

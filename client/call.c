@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "client/budgets.h"
 #include "client/call_reply.h"
 #include "client/failure.h"
 #include "client/mask.h"
@@ -62,6 +63,16 @@ static bool keep_for_fallbacks(call *self, const steno_request *request) {
     return self->fallbacks && self->params && self->extra_headers && self->first_asked;
 }
 
+/* What its costs depend on, and whose budgets it may use up. */
+static bool keep_for_costs(call *self, const steno_request *request) {
+    const json_t *search = json_object_get(request->params, "web_search_options");
+    const char *context = json_string_value(json_object_get(search, "search_context_size"));
+    snprintf(self->search_context, sizeof self->search_context, "%s", context ? context : "");
+    if (!self->client->budgets) return true;
+    if (request->user && !(self->user = strdup(request->user))) return false;
+    return !request->tags || (self->tags = json_deep_copy(request->tags));
+}
+
 static bool make(call *self, const steno_request *request) {
     self->ids = steno_draft_new();
     self->labels = steno_draft_new();
@@ -73,8 +84,9 @@ static bool make(call *self, const steno_request *request) {
     if (self->client->redact && !(self->redacted = steno_draft_new())) return false;
     call_reply_begin(self);
     read_policy(self, request);
-    if (!keep_for_fallbacks(self, request) || aim(self, request->model, request, request->params, request->headers,
-                                                  &self->to, &self->now.error) == STENO_NO_MEMORY)
+    if (!keep_for_costs(self, request) || !keep_for_fallbacks(self, request) ||
+        aim(self, request->model, request, request->params, request->headers, &self->to, &self->now.error) ==
+            STENO_NO_MEMORY)
         return false;
     if (request->error.status) failure_set(&self->now.error, "BadRequest", 0, false, "%s", request->error.message);
     return true;
@@ -141,6 +153,8 @@ void call_free(call *self) {
     json_decref(self->params);
     json_decref(self->extra_headers);
     json_decref(self->fallbacks);
+    json_decref(self->tags);
+    free(self->user);
     free(self->first_asked);
     free(self);
 }
@@ -190,7 +204,19 @@ static CURLcode prepare(call *self, CURL *handle) {
     return code;
 }
 
-bool call_goes_on(const call *self) { return !self->over; }
+bool call_goes_on(call *self) {
+    const steno_client *client = self->client;
+    while (!self->over && client->budgets) {
+        const budget_scope scope = {.model = self->to.model,
+                                    .provider = self->to.provider->name,
+                                    .app = client->app_name,
+                                    .user = self->user,
+                                    .tags = self->tags};
+        if (!budgets_check(client->budgets, &scope, &self->now.error)) break;
+        decide(self); /* another model may have a budget of its own */
+    }
+    return !self->over;
+}
 
 steno_status call_start(call *self, CURL *handle) {
     if (!self->attempts) self->deadline_ms = monotonic_ms() + self->timeout_ms;

@@ -71,6 +71,11 @@ typedef struct call {
     char *first_asked;              /* the model that they stand in for */
     size_t fallbacks_used;
 
+    /* whose budgets it may use up; NULL: none */
+    char *user;
+    json_t *tags;
+    char search_context[8]; /* as it was asked for; "": it was not */
+
     /* how long, how often */
     int64_t timeout_ms, try_timeout_ms, deadline_ms; /* the latter on the monotonic clock, from the first attempt on */
     unsigned retries, tries;                         /* attempts of this target so far */
@@ -100,8 +105,8 @@ typedef struct call {
  */
 call *call_new(steno_client *client, const steno_request *request, call_kind kind, bool stream, bool async,
                steno_chunk_fn on_chunk, void *ctx);
-/* There is an attempt to make. */
-bool call_goes_on(const call *self);
+/* There is an attempt to make, and the money for it. */
+bool call_goes_on(call *self);
 /* Publishes `pre_api_call` and prepares the handle. STENO_OK: it can be performed; else the attempt failed: end it. */
 steno_status call_start(call *self, CURL *handle);
 /* Reads what came, publishes `post_api_call`, and decides what is next: another attempt after self->rest_ms, or the end. */

@@ -7,7 +7,9 @@
 #include "client/cache.h"
 #include "client/cache_key.h"
 #include "client/call.h"
+#include "client/prices.h"
 #include "client/request.h"
+#include "client/usage.h"
 #include "schema/clean.h"
 #include "schema/json.h"
 #include "schema/json_text.h"
@@ -15,14 +17,17 @@
 CLEANUP_FUNCTION(clean_json, json_t, json_decref)
 
 int64_t call_price(const call *self, const steno_response *response) {
-    int64_t pico_dollars;
-    const char *name = self->to.provider->name, *named = steno_response_model(response);
-    /* A deployment's name is the user's own; the reply says which model it is. */
-    const bool deployment = self->to.provider->wire == &wire_azure;
-    const char *first = deployment && named ? named : self->to.model, *second = deployment ? self->to.model : named;
-    if (!steno_cost_of(name, first, &response->usage, &pico_dollars, NULL)) return pico_dollars;
-    if (second && !steno_cost_of(name, second, &response->usage, &pico_dollars, NULL)) return pico_dollars;
-    return STENO_UNKNOWN;
+    char region[32];
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    steno_cost cost;
+    ask.provider = self->to.provider->name;
+    ask.model = self->to.model;
+    ask.answered_model = steno_response_model(response);
+    ask.region = prices_region(ask.provider, self->to.api_base, region) ? region : NULL;
+    ask.search_context = *self->search_context ? self->search_context : NULL;
+    ask.usage = response->usage;
+    if (!steno_cost_of(self->client->prices, &ask, &cost, NULL)) return cost.pico_dollars;
+    return response->usage.reported_pico_dollars;
 }
 
 /* ---- asking ---- */
@@ -64,6 +69,7 @@ static steno_response *read_kept(const call *self, const cache_hit *hit) {
     const json_t *raw = json_object_get(kept, "usage");
     if (!json_is_object(json)) return NULL;
     steno_usage usage = self->to.by->usage(raw);
+    usage_take_reply(&usage, json);
     steno_response *response = response_new(json_incref(json), raw, &usage, self->call_id);
     if (!response) return NULL;
     response->cache_hit = true;

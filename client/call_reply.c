@@ -244,9 +244,18 @@ size_t call_reply_bytes(char *bytes, size_t size, size_t count, void *ctx) {
 
 /* ---- the end ---- */
 
+/* OpenAI's chat models that always search don't count it. */
+static void count_searches(const call *self, steno_usage *usage) {
+    if (self->to.by == &wire_openai && !strcmp(self->to.provider->name, "openai") &&
+        strstr(self->to.model, "-search-") && usage->web_searches == STENO_UNKNOWN)
+        usage->web_searches = 1;
+}
+
 /* The response, with its usage in OpenAI's shape and, for events, the provider's own. Takes over `json`. */
 static steno_response *respond(call *self, json_t *json, const json_t *raw) {
     steno_usage usage = self->to.by->usage(raw);
+    usage_take_reply(&usage, json);
+    count_searches(self, &usage);
     if (json_is_object(raw))
         json_object_set_new_nocheck(json, "usage",
                                     self->to.by->usage == usage_from_openai ? json_incref((json_t *)(uintptr_t)raw)

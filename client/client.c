@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/async.h"
+#include "client/budgets.h"
 #include "client/cache.h"
 #include "client/hook_thread.h"
 #include "client/providers/table.h"
@@ -63,6 +64,8 @@ static steno_status read_settings(steno_client *client, const steno_config *give
         return steno_fail(error, STENO_NO_MEMORY, "no memory for a client");
     gethostname(client->host, sizeof client->host - 1);
     steno_status status = place_open(&client->where, config.dir, error);
+    if (!status) status = steno_prices_open(config.dir, &client->prices, error);
+    if (!status && config.keep_budgets) status = budgets_open(&client->where, &client->budgets, error);
     return status ? status : publisher_open(&client->where, config.spool_bytes_max, &client->publisher, error);
 }
 
@@ -94,6 +97,8 @@ void steno_client_free(steno_client *client) {
     free(client->cache_name_space);
     free(client->api_version);
     publisher_close(client->publisher);
+    budgets_free(client->budgets);
+    steno_prices_free(client->prices);
     handle_pool_free(&client->handles);
     free(client->api_key);
     free(client->base_url);

@@ -17,6 +17,7 @@
 #define CLIENT_SETTINGS_MAX 64
 
 typedef struct async_engine async_engine;
+typedef struct budgets budgets;
 typedef struct cache cache;
 typedef struct hook_thread hook_thread;
 
@@ -34,6 +35,8 @@ typedef struct request_hook {
 struct steno_client {
     place where;
     publisher *publisher;
+    steno_prices *prices;
+    budgets *budgets; /* NULL: they are not kept */
     char *api_key, *base_url;
     char *app_name, *app_version;
     char host[256];

@@ -300,6 +300,14 @@ typedef enum steno_service_tier {
     STENO_TIER_BATCH,
 } steno_service_tier;
 
+/* How much of the web a search brought in, where prices depend on it. */
+typedef enum steno_search_context {
+    STENO_SEARCH_UNKNOWN,
+    STENO_SEARCH_LOW,
+    STENO_SEARCH_MEDIUM,
+    STENO_SEARCH_HIGH
+} steno_search_context;
+
 /* Normalised: prompt includes cached and cache-written tokens, completion includes reasoning (EVENTS.md, "Usage"). Begin with STENO_USAGE_UNKNOWN. */
 typedef struct steno_usage {
     int64_t prompt_tokens;
@@ -315,7 +323,8 @@ typedef struct steno_usage {
     int64_t web_searches, file_searches, code_sessions;
     int64_t reported_pico_dollars; /* what the provider itself says it cost */
     steno_service_tier service_tier;
-    bool fast, in_us; /* Anthropic's `speed` and `inference_geo`, where they are not the usual */
+    steno_search_context search_context; /* where the reply says it */
+    bool fast, in_us;                    /* Anthropic's `speed` and `inference_geo`, where they are not the usual */
 } steno_usage;
 
 #define STENO_USAGE_UNKNOWN                                                                                            \
@@ -400,7 +409,7 @@ typedef struct steno_cost_ask {
     const char *model;          /* as it was asked for */
     const char *answered_model; /* as the provider says */
     const char *region;         /* of the host: "us-east-1" (Bedrock), "eu" (OpenAI) */
-    const char *search_context; /* "low", "medium", "high": of web searches */
+    const char *search_context; /* "low", "medium", "high": of web searches, as asked for */
     steno_usage usage;
 } steno_cost_ask;
 

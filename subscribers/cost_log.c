@@ -137,8 +137,9 @@ static steno_status insert(cost_log *self, const cost_row *row, steno_error *err
     else
         sqlite3_bind_null(statement, 3);
     sqlite3_bind_text(statement, 4, row->source, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 5, row->price_model, -1, SQLITE_STATIC); /* NULL binds NULL */
-    sqlite3_bind_text(statement, 6, row->price_date, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 5, *row->price_model ? row->price_model : NULL, -1,
+                      SQLITE_STATIC); /* NULL binds NULL */
+    sqlite3_bind_text(statement, 6, *row->price_date ? row->price_date : NULL, -1, SQLITE_STATIC);
     if (row->saved != STENO_UNKNOWN)
         sqlite3_bind_int64(statement, 7, row->saved);
     else

@@ -4,39 +4,24 @@
 #include <math.h>
 #include <string.h>
 
-#include "client/cost.h"
+#include "client/usage.h"
 
 #define PICO_PER_DOLLAR 1e12
 /* Largest reported cost that fits into 64 bits of pico-dollars; beyond it the report is nonsense. */
 #define REPORTED_DOLLARS_MAX 9e6
 
-static int64_t tokens(const steno_value *usage, const char *name) {
-    const int64_t count = steno_value_int(steno_value_get(usage, name), STENO_UNKNOWN);
-    return count < 0 ? STENO_UNKNOWN : count;
-}
-
-static steno_usage usage_of(const steno_event *event) {
-    const steno_value *usage = steno_event_get(event, "usage");
-    return (steno_usage){
-        .prompt_tokens = tokens(usage, "prompt_tokens"),
-        .completion_tokens = tokens(usage, "completion_tokens"),
-        .total_tokens = tokens(usage, "total_tokens"),
-        .cached_tokens = tokens(usage, "cached_tokens"),
-        .cache_write_tokens = tokens(usage, "cache_write_tokens"),
-        .cache_write_1h_tokens = tokens(usage, "cache_write_1h_tokens"),
-        .reasoning_tokens = tokens(usage, "reasoning_tokens"),
-    };
-}
-
 static bool by_table(const steno_event *event, const char *model, cost_row *out) {
-    const steno_usage usage = usage_of(event);
-    cost_figure figure;
-    if (!model || cost_compute(steno_event_string(event, "provider"), model, &usage, &figure, NULL)) return false;
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    steno_cost cost;
+    ask.provider = steno_event_string(event, "provider");
+    ask.model = model;
+    ask.usage = usage_from_event(steno_event_get(event, "usage"));
+    if (!model || steno_cost_of(NULL, &ask, &cost, NULL)) return false;
     out->known = true;
     out->source = "table";
-    out->pico_dollars = figure.pico_dollars;
-    out->price_model = figure.price_model;
-    out->price_date = figure.price_date;
+    out->pico_dollars = cost.pico_dollars;
+    strcpy(out->price_model, cost.price_model);
+    strcpy(out->price_date, cost.price_date);
     return true;
 }
 

@@ -1,4 +1,5 @@
 steno_unit_test(cost steno_client)
+steno_unit_test(prices steno_client Threads::Threads)
 steno_unit_test(sse steno_client)
 steno_unit_test(stream_assembly steno_client)
 steno_unit_test(aws_frames steno_client PkgConfig::ZLIB)

@@ -241,6 +241,16 @@ static json_t *choice_of(const json_t *candidate, size_t index, const char *repl
     return choice;
 }
 
+/* Up to Gemini 2 a reply that searched is billed once, from Gemini 3 on each search. */
+static void read_searches(const wire_ask *ask, const json_t *candidates, json_t *to) {
+    size_t times = 0;
+    for (size_t i = 0; i < json_array_size(candidates); i++)
+        times += json_array_size(
+            json_object_get(json_object_get(json_array_get(candidates, i), "groundingMetadata"), "webSearchQueries"));
+    if (times > 1 && (!strncmp(ask->model, "gemini-1", 8) || !strncmp(ask->model, "gemini-2", 8))) times = 1;
+    wire_set_tool_use(to, "web_search_requests", times);
+}
+
 static json_t *chat_reply(const wire_ask *ask, const json_t *native, steno_error *error) {
     const json_t *candidates = json_object_get(native, "candidates");
     const char *model = content_string(native, "modelVersion"), *id = content_string(native, "responseId");
@@ -262,6 +272,7 @@ static json_t *chat_reply(const wire_ask *ask, const json_t *native, steno_error
     }
     json_t *response = wire_response(id, model ? model : ask->model, json_object(), NULL);
     json_object_set_new(response, "choices", choices);
+    read_searches(ask, candidates, response);
     return response;
 }
 
@@ -338,6 +349,7 @@ steno_status gemini_record(wire_stream *self, const char *name, const json_t *re
     if (!status && !json_is_object(record)) status = steno_fail(error, STENO_CORRUPT, "it is no JSON object");
     if (status) return status;
     wire_head(self, id, content_string(record, "modelVersion"));
+    read_searches(self->ask, candidates, self->head);
     if (!id) id = content_string(self->head, "id");
     for (size_t i = 0; !status && i < json_array_size(candidates); i++)
         status = read_candidate(self, json_array_get(candidates, i), i, id, error);

@@ -254,6 +254,30 @@ static bool has_failed(const json_t *native, steno_error *error) {
     return true;
 }
 
+/* What a response costs beside its tokens: the tier that served it, and the tools that it used. One container is one session. */
+static void read_billing(const json_t *native, json_t *to) {
+    static const char *const tools[][2] = {{"web_search_call", "web_search_requests"},
+                                           {"file_search_call", "file_search_requests"}};
+    const json_t *output = json_object_get(native, "output");
+    const char *container = "";
+    size_t sessions = 0;
+    if (content_string(native, "service_tier"))
+        json_object_set(to, "service_tier", json_object_get(native, "service_tier"));
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
+        size_t times = 0;
+        for (size_t k = 0; k < json_array_size(output); k++) times += is_type(json_array_get(output, k), tools[i][0]);
+        wire_set_tool_use(to, tools[i][1], times);
+    }
+    for (size_t k = 0; k < json_array_size(output); k++) {
+        const json_t *item = json_array_get(output, k);
+        if (!is_type(item, "code_interpreter_call")) continue;
+        const char *its = content_member(item, "container_id");
+        sessions += !sessions || strcmp(its, container) != 0;
+        container = its;
+    }
+    wire_set_tool_use(to, "code_interpreter_sessions", sessions);
+}
+
 static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
     const json_t *output = json_object_get(native, "output");
     *usage = json_object_get(native, "usage");
@@ -274,8 +298,7 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
     bool has_calls = json_object_get(message, "tool_calls");
     json_t *response =
         wire_response(content_string(native, "id"), model ? model : ask->model, message, reason_of(native, has_calls));
-    if (content_string(native, "service_tier"))
-        json_object_set(response, "service_tier", json_object_get(native, "service_tier"));
+    read_billing(native, response);
     return response;
 }
 
@@ -330,6 +353,8 @@ static steno_status ended(wire_stream *self, const json_t *response, steno_error
     json_t *usage = json_object_get(response, "usage");
     self->done = true;
     if (has_failed(response, error)) return STENO_FAILED;
+    wire_head(self, NULL, NULL);
+    read_billing(response, self->head);
     steno_status status = wire_emit(self, NULL, reason_of(response, self->tool_calls > 0));
     if (status || !json_is_object(usage)) return status;
     json_decref(self->usage);

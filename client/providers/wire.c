@@ -90,6 +90,13 @@ json_t *wire_response(const char *id, const char *model, json_t *message, const 
     return response;
 }
 
+void wire_set_tool_use(json_t *reply, const char *tool, size_t times) {
+    if (!times) return;
+    json_t *uses = json_object_get(reply, "server_tool_use");
+    if (!uses && (uses = json_object())) json_object_set_new_nocheck(reply, "server_tool_use", uses);
+    json_object_set_new_nocheck(uses, tool, json_integer((json_int_t)times));
+}
+
 json_t *wire_embeddings(const char *model, json_t *vectors) {
     json_t *response = json_object(), *data = json_array();
     for (size_t i = 0; i < json_array_size(vectors); i++) {

@@ -89,6 +89,8 @@ steno_status wire_emit_usage(wire_stream *self, steno_usage (*normalise)(const j
 
 /* A whole reply with one choice: `message` taken over. New reference. `id` and `finish_reason` may be NULL. */
 json_t *wire_response(const char *id, const char *model, json_t *message, const char *finish_reason);
+/* Says in a reply, or in the head of a stream's chunks, how often a tool of the provider's own was used: member `server_tool_use` (COSTS.md). 0: nothing. */
+void wire_set_tool_use(json_t *reply, const char *tool, size_t times);
 /* An embedding reply: `vectors` is an array of arrays of numbers, taken over. New reference. */
 json_t *wire_embeddings(const char *model, json_t *vectors);
 /* The native word for the end of a reply in OpenAI's words: `map` is {native, OpenAI's, native, …, NULL}; one that is not in it stays as it is. */

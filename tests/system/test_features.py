@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import harness
 import msgpack
@@ -109,6 +110,41 @@ class Features(harness.SystemTest):
         output = self.features("fallbacks_in_vain", BROKEN_URL=self.fault("status=500"))
         self.assertRegex(output, r"InternalServer This is a simulated error.*\(fallback anthropic/without-a-key: no API key")
         self.assertEqual(self.events(), ["pre_api_call", "post_api_call", "failure"])
+
+    # ---- budgets ----
+
+    def use_up(self, *stopped):
+        """Says that these budgets are used up, as steno-cost does."""
+        new = self.dir / "budgets.json.new"
+        new.write_text(json.dumps({"stopped": [dict({"period": "month", "limit_usd": 20, "spent_usd": 20.4, "until": time.time() + 3600}, **s) for s in stopped]}))
+        new.rename(self.dir / "budgets.json")
+
+    def test_a_call_of_a_scope_that_is_over_its_budget_is_refused(self):
+        self.use_up({"scope": "user:alice"}, {"scope": "tag:batch"}, {"scope": "provider:groq", "until": None})
+        refused = self.complete("--user", "alice", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("the budget of user:alice is used up: $20.40 of $20.00 this month", refused.stderr)
+        call = self.call()
+        self.assertEqual((call["status"], call["error_type"], call["attempts"]), ("failure", "BudgetExceeded", 0))
+        self.assertEqual(self.events(), ["failure"])
+        self.assertEqual(self.complete("--tag", "other", "--tag", "batch", check=False).returncode, 1)
+        self.assertEqual(self.complete(model="groq/x", check=False).returncode, 1)
+        self.complete("--user", "bob", "--tag", "other")  # not they
+
+    def test_a_budget_counts_until_its_end_and_no_longer_than_it_is_listed(self):
+        self.use_up({"scope": "all", "until": time.time() - 1})
+        self.complete()
+        self.use_up({"scope": "all"})
+        self.assertEqual(self.complete(check=False).returncode, 1)
+        self.use_up()
+        self.complete()
+        (self.dir / "budgets.json").write_text("{not JSON")
+        self.complete()
+
+    def test_a_fallback_takes_over_from_a_model_whose_budget_is_used_up(self):
+        self.use_up({"scope": "model:gpt-4o-mini"})
+        self.complete("--fallback", "gpt-4o")
+        self.assertEqual((self.call()["model"], self.call()["status"], self.call()["attempts"]), ("gpt-4o", "success", 1))
 
     def test_every_type_of_failure_is_in_the_log(self):
         cases = {"Authentication": "status=401", "PermissionDenied": "status=403", "NotFound": "status=404", "BadRequest": "status=400",

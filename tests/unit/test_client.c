@@ -53,34 +53,6 @@ static void any_parameter_passes_through(void **state) {
     steno_request_free(request);
 }
 
-static void usage_is_normalised_and_unknown_is_not_zero(void **state) {
-    (void)state;
-    static const struct {
-        const char *json;
-        steno_usage usage;
-    } cases[] = {
-        {"{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"prompt_tokens_details\":{\"cached_"
-         "tokens\":64},"
-         "\"completion_tokens_details\":{\"reasoning_tokens\":20}}",
-         {100, 50, 150, 64, -1, -1, 20}},
-        {"{\"prompt_tokens\":9,\"total_tokens\":9}", {9, -1, 9, -1, -1, -1, -1}},
-        {"{\"prompt_tokens\":9,\"completion_tokens\":0}", {9, 0, 9, -1, -1, -1, -1}},
-        {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"prompt_cache_hit_tokens\":8,\"prompt_cache_miss_tokens\":2}",
-         {10, 1, 11, 8, -1, -1, -1}},
-        {"{\"prompt_tokens\":10,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_"
-         "tokens\":4}}",
-         {10, 1, 11, 0, 4, -1, -1}},
-        {"{\"prompt_tokens\":-5,\"completion_tokens\":\"x\",\"total_tokens\":1e300}", {-1, -1, -1, -1, -1, -1, -1}},
-        {"null", {-1, -1, -1, -1, -1, -1, -1}},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        json_t *json = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
-        steno_usage usage = usage_from_openai(json);
-        assert_memory_equal(&usage, &cases[i].usage, sizeof usage);
-        json_decref(json);
-    }
-}
-
 static void failures_get_their_type_and_keep_the_message(void **state) {
     (void)state;
     static const struct {
@@ -286,7 +258,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_keeps_its_first_error),
         cmocka_unit_test(any_parameter_passes_through),
-        cmocka_unit_test(usage_is_normalised_and_unknown_is_not_zero),
         cmocka_unit_test(failures_get_their_type_and_keep_the_message),
         cmocka_unit_test(secrets_are_masked),
         cmocka_unit_test(the_model_names_the_provider),

@@ -1,4 +1,4 @@
-/* Tests of client/cost.c: figures computed by hand, from the prices in client/prices.json, in pico-dollars. */
+/* Tests of client/cost.c and client/price_lookup.c: the cases of cost_cases.json, which were computed by hand, and the table built in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,147 +10,231 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "client/cost.h"
+#include "client/prices.h"
+#include "client/usage.h"
 
-#define NO STENO_UNKNOWN
-#define UNKNOWN (-1) /* no price */
-#define WRONG (-2)   /* usage that can't be priced */
+#define CASES STENO_SOURCE_DIR "/tests/unit/cost_cases.json"
+/* Fewer are a file that was cut. */
+#define CASES_MIN 120
 
-static const struct {
-    const char *what, *provider, *model;
-    int64_t prompt, completion, cached, written, written_1h, reasoning;
-    int64_t expected;
-} cases[] = {
-    /* gpt-4o-mini: 0.15 in, 0.60 out, 0.075 cached, dollars a million = 150000, 600000, 75000 pico-dollars a token */
-    {"input and output", "openai", "gpt-4o-mini", 1000, 500, NO, NO, NO, NO, 1000 * 150000 + 500 * 600000},
-    {"one token", "openai", "gpt-4o-mini", 1, 0, NO, NO, NO, NO, 150000},
-    {"nothing at all", "openai", "gpt-4o-mini", 0, 0, NO, NO, NO, NO, 0},
-    {"no provider given", NULL, "gpt-4o-mini", 1, 1, NO, NO, NO, NO, 750000},
-    {"cached is part of the prompt", "openai", "gpt-4o-mini", 1000, 0, 600, NO, NO, NO, 400 * 150000 + 600 * 75000},
-    {"all cached", "openai", "gpt-4o-mini", 1000, 0, 1000, NO, NO, NO, 1000 * 75000},
-    {"zero cached is known", "openai", "gpt-4o-mini", 10, 0, 0, 0, 0, 0, 10 * 150000},
-    {"reasoning is part of the completion", "openai", "o4-mini", 100, 50, NO, NO, NO, 40,
-     100 * INT64_C(1100000) + 50 * INT64_C(4400000)},
-    {"a dated snapshot", "openai", "gpt-4o-mini-2024-07-18", 10, 0, NO, NO, NO, NO, 1500000},
-    {"a snapshot with its own price", "openai", "gpt-4o-2024-05-13", 10, 0, NO, NO, NO, NO, 10 * INT64_C(5000000)},
-    {"its family", "openai", "gpt-4o-2024-11-20", 10, 0, NO, NO, NO, NO, 10 * INT64_C(2500000)},
-    {"the provider's prefix", "openai", "openai/gpt-4o-mini", 10, 0, NO, NO, NO, NO, 1500000},
-    {"prefix and snapshot", NULL, "openai/gpt-4o-mini-2024-07-18", 10, 0, NO, NO, NO, NO, 1500000},
-    {"gpt-4.1", "openai", "gpt-4.1", 1000, 100, NO, NO, NO, NO, 1000 * INT64_C(2000000) + 100 * INT64_C(8000000)},
-    {"gpt-5", "openai", "gpt-5", 1000, 100, NO, NO, NO, NO, 1000 * INT64_C(1250000) + 100 * INT64_C(10000000)},
-    {"written by gpt-5.6 costs 1.25 times", "openai", "gpt-5.6", 100, 0, 0, 100, NO, NO, 100 * INT64_C(6250000)},
-    {"272k tier: at the threshold the base holds", "openai", "gpt-5.6", 272000, 1, NO, NO, NO, NO,
-     272000 * INT64_C(5000000) + INT64_C(30000000)},
-    {"272k tier: one token above re-prices all", "openai", "gpt-5.6", 272001, 1, NO, NO, NO, NO,
-     272001 * INT64_C(10000000) + INT64_C(45000000)},
-    {"the tier counts cached tokens", "openai", "gpt-5.6", 300000, 0, 300000, NO, NO, NO, 300000 * INT64_C(1000000)},
-    /* claude-sonnet-4-5: 3 in, 15 out, 0.30 read, 3.75 and 6 written */
-    {"Claude", "anthropic", "claude-sonnet-4-5", 1000, 100, NO, NO, NO, NO,
-     1000 * INT64_C(3000000) + 100 * INT64_C(15000000)},
-    {"Claude's snapshot", "anthropic", "claude-sonnet-4-5-20250929", 1, 0, NO, NO, NO, NO, 3000000},
-    {"Claude's cache, each part at its price", "anthropic", "claude-sonnet-4-5", 1000, 10, 500, 300, 100, NO,
-     200 * INT64_C(3000000) + 500 * INT64_C(300000) + 200 * INT64_C(3750000) + 100 * INT64_C(6000000) +
-         10 * INT64_C(15000000)},
-    {"all of it written for an hour", "anthropic", "claude-opus-5", 100, 0, 0, 100, 100, NO, 100 * INT64_C(10000000)},
-    {"Claude's 200k tier", "anthropic", "claude-sonnet-4-5", 200001, 1, NO, NO, NO, NO,
-     200001 * INT64_C(6000000) + INT64_C(22500000)},
-    {"the 1-hour price of the tier", "anthropic", "claude-sonnet-4-5", 200001, 0, 0, 200001, 200001, NO,
-     200001 * INT64_C(12000000)},
-    {"Haiku 5.5 below 100k", "anthropic", "claude-haiku-5-5", 100000, 0, NO, NO, NO, NO, 100000 * INT64_C(100000)},
-    {"Haiku 5.5 above 100k", "anthropic", "claude-haiku-5-5", 100001, 0, NO, NO, NO, NO, 100001 * INT64_C(500000)},
-    {"a price below one nano-dollar", "anthropic", "claude-haiku-5-5", 1, 0, 1, NO, NO, NO, 10000},
-    /* gemini-2.5-pro: 1.25 in, 10 out, 0.125 read; doubled above 200k, output 15 */
-    {"Gemini", "gemini", "gemini-2.5-pro", 100, 10, NO, NO, NO, NO, 100 * INT64_C(1250000) + 10 * INT64_C(10000000)},
-    {"Gemini at 200k", "gemini", "gemini-2.5-pro", 200000, 0, NO, NO, NO, NO, 200000 * INT64_C(1250000)},
-    {"Gemini above 200k", "gemini", "gemini-2.5-pro", 200001, 10, 1, NO, NO, NO,
-     200000 * INT64_C(2500000) + 250000 + 10 * INT64_C(15000000)},
-    {"written without a price of its own costs as input", "gemini", "gemini-2.5-pro", 100, 0, 0, 40, 40, NO,
-     100 * INT64_C(1250000)},
-    {"cached without a price of its own costs as input", "openai", "gpt-4", 100, 0, 100, NO, NO, NO,
-     100 * INT64_C(30000000)},
-    {"an embedding needs no completion", "openai", "text-embedding-3-small", 1000, NO, NO, NO, NO, NO, 1000 * 20000},
-    {"a large embedding", "openai", "text-embedding-3-large", 7, 0, NO, NO, NO, NO, 7 * 130000},
-    {"unknown model", "openai", "gpt-99", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"no fuzzy guess by prefix", "openai", "gpt-4o-mini-turbo", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"no fuzzy guess by case", "openai", "GPT-4o-mini", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"half a date is none", "openai", "gpt-4o-mini-2024-07", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"nothing but a date", "openai", "-2024-07-18", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"the same name at another provider", "openrouter", "gpt-4o-mini", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"another provider's prefix", "groq", "openai/gpt-4o-mini", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"empty model", "openai", "", 10, 10, NO, NO, NO, NO, UNKNOWN},
-    {"no prompt tokens", "openai", "gpt-4o-mini", NO, 10, NO, NO, NO, NO, WRONG},
-    {"no completion tokens", "openai", "gpt-4o-mini", 10, NO, NO, NO, NO, NO, WRONG},
-    {"more cached than prompt", "openai", "gpt-4o-mini", 10, 0, 11, NO, NO, NO, WRONG},
-    {"cached and written are more than the prompt", "openai", "gpt-5.6", 10, 0, 6, 5, NO, NO, WRONG},
-    {"more written for an hour than written", "anthropic", "claude-opus-5", 10, 0, 0, 4, 5, NO, WRONG},
-    {"more reasoning than completion", "openai", "o3", 10, 5, NO, NO, NO, 6, WRONG},
-    {"negative counts", "openai", "gpt-4o-mini", 10, -7, NO, NO, NO, NO, WRONG},
-    {"more than 64 bits hold", "openai", "o3", INT64_MAX / 2, 0, NO, NO, NO, NO, WRONG},
-    {"a sum of more than 64 bits", "openai", "gpt-4o-mini", INT64_C(50000000000000), INT64_C(10000000000000), NO, NO,
-     NO, NO, WRONG},
-};
-
-static void figures_are_exact(void **state) {
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const steno_usage usage = {.prompt_tokens = cases[i].prompt,
-                                   .completion_tokens = cases[i].completion,
-                                   .total_tokens = NO,
-                                   .cached_tokens = cases[i].cached,
-                                   .cache_write_tokens = cases[i].written,
-                                   .cache_write_1h_tokens = cases[i].written_1h,
-                                   .reasoning_tokens = cases[i].reasoning};
-        int64_t got = 0;
-        steno_error error = {0};
-        steno_status status = steno_cost_of(cases[i].provider, cases[i].model, &usage, &got, &error);
-        steno_status expected = cases[i].expected == UNKNOWN ? STENO_NOT_FOUND
-                                : cases[i].expected == WRONG ? STENO_INVALID
-                                                             : STENO_OK;
-        if (status != expected) fail_msg("%s: status %d: %s", cases[i].what, status, error.message);
-        if (!expected && got != cases[i].expected)
-            fail_msg("%s: %lld instead of %lld", cases[i].what, (long long)got, (long long)cases[i].expected);
-    }
+static json_t *load(const char *path) {
+    json_error_t detail;
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, &detail);
+    if (!json) fail_msg("%s, line %d: %s", path, detail.line, detail.text);
+    return json;
 }
 
-static void the_entry_that_was_used_is_named(void **state) {
+static const char *text_of(const json_t *object, const char *name) {
+    return json_string_value(json_object_get(object, name));
+}
+
+static price_table *table_of(const json_t *prices) {
+    char *text = json_dumps(prices, 0);
+    price_table *table = NULL;
+    steno_error error;
+    if (price_table_parse("a case", text, strlen(text), NULL, &table, &error)) fail_msg("%s", error.message);
+    free(text);
+    return table;
+}
+
+static steno_usage usage_of(const json_t *a_case) {
+    static const struct {
+        const char *family;
+        steno_usage (*normalise)(const json_t *raw);
+    } families[] = {{"openai", usage_from_openai},       {"responses", usage_from_responses},
+                    {"anthropic", usage_from_anthropic}, {"gemini", usage_from_gemini},
+                    {"bedrock", usage_from_bedrock},     {"ollama", usage_from_ollama},
+                    {"cohere", usage_from_cohere}};
+    const char *family = text_of(a_case, "family");
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        if (strcmp(family, families[i].family)) continue;
+        steno_usage usage = families[i].normalise(json_object_get(a_case, "usage"));
+        usage_take_reply(&usage, json_object_get(a_case, "reply"));
+        return usage;
+    }
+    fail_msg("%s: no such family: %s", text_of(a_case, "case"), family);
+    return usage_unknown;
+}
+
+/* Nano-dollars, at most three decimals, as pico-dollars. */
+static int64_t pico(const char *text) {
+    char *end;
+    int64_t whole = strtoll(text, &end, 10), part = 0;
+    int64_t unit = 100;
+    if (*end == '.')
+        for (end++; *end >= '0' && *end <= '9'; end++, unit /= 10) part += (*end - '0') * unit;
+    if (*end) fail_msg("no number: %s", text);
+    return whole * 1000 + part;
+}
+
+static bool is_named(const json_t *array, const char *name) {
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (!strcmp(json_string_value(json_array_get(array, i)), name)) return true;
+    return false;
+}
+
+static int wrong(const json_t *a_case, const char *what, const char *got) {
+    print_error("%s: %s: %s\n", text_of(a_case, "case"), what, got);
+    return 1;
+}
+
+static int check_items(const json_t *a_case, const steno_cost *cost) {
+    const json_t *substituted = json_object_get(a_case, "substituted");
+    int64_t sum = 0;
+    size_t found = 0;
+    for (size_t i = 0; i < cost->items_count; i++) {
+        const steno_cost_item *item = &cost->items[i];
+        sum += item->pico_dollars;
+        if (item->pico_dollars != item->quantity * item->pico_dollars_each)
+            return wrong(a_case, "product", item->component);
+        if (item->substituted != is_named(substituted, item->component))
+            return wrong(a_case, "parent's price", item->component);
+        found += item->substituted;
+    }
+    if (found != json_array_size(substituted)) return wrong(a_case, "parents' prices", "not as many");
+    return sum == cost->pico_dollars ? 0 : wrong(a_case, "sum", "not that of the items");
+}
+
+static int check_cost(const json_t *a_case, const steno_cost *cost) {
+    char got[64];
+    const char *tier = text_of(a_case, "tier"), *entry = text_of(a_case, "entry");
+    int64_t above = json_integer_value(json_object_get(a_case, "above"));
+    snprintf(got, sizeof got, "%lld pico-dollars", (long long)cost->pico_dollars);
+    if (cost->pico_dollars != pico(text_of(a_case, "nano_dollars"))) return wrong(a_case, "cost", got);
+    if (strcmp(cost->price_model, entry)) return wrong(a_case, "entry", cost->price_model);
+    if (strcmp(price_tier_name(cost->tier), tier ? tier : "standard"))
+        return wrong(a_case, "tier", price_tier_name(cost->tier));
+    snprintf(got, sizeof got, "%lld", (long long)cost->above);
+    if (cost->above != above) return wrong(a_case, "above", got);
+    return check_items(a_case, cost);
+}
+
+/* Returns 1 if the case does not come out as it should. */
+static int check(const json_t *a_case) {
+    const char *unknown = text_of(a_case, "unknown"), *reported = text_of(a_case, "reported_nano_dollars");
+    prices_view view = {.tables = {[PRICES_BUILT_IN] = table_of(json_object_get(a_case, "prices"))}};
+    if (json_object_get(a_case, "own")) view.tables[PRICES_LAYER_OWN] = table_of(json_object_get(a_case, "own"));
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    ask.provider = text_of(a_case, "provider");
+    ask.model = text_of(a_case, "model");
+    ask.answered_model = text_of(a_case, "answered");
+    ask.region = text_of(a_case, "region");
+    ask.search_context = text_of(a_case, "search_context_size");
+    ask.usage = usage_of(a_case);
+    steno_cost cost;
+    steno_error error = {0};
+    steno_status status = prices_cost(&view, &ask, &cost, &error);
+    prices_release(&view);
+    if (reported && ask.usage.reported_pico_dollars != pico(reported))
+        return wrong(a_case, "reported", "another figure");
+    if (!unknown) return status ? wrong(a_case, "no cost", error.message) : check_cost(a_case, &cost);
+    if (!status) return wrong(a_case, "a cost where there is none", cost.price_model);
+    steno_status expected = strcmp(unknown, "usage") ? STENO_NOT_FOUND : STENO_INVALID;
+    return status == expected ? 0 : wrong(a_case, "unknown for another reason", error.message);
+}
+
+static void every_case_comes_out_as_by_hand(void **state) {
     (void)state;
-    const steno_usage usage = {1, 1, NO, NO, NO, NO, NO};
-    cost_figure figure;
-    assert_int_equal(cost_compute("openai", "gpt-4o-mini-2024-07-18", &usage, &figure, NULL), STENO_OK);
-    assert_string_equal(figure.price_model, "gpt-4o-mini");
-    assert_int_equal(strlen(figure.price_date), 10);
+    json_t *cases = load(CASES);
+    int failed = 0;
+    assert_true(json_array_size(cases) >= CASES_MIN);
+    for (size_t i = 0; i < json_array_size(cases); i++) failed += check(json_array_get(cases, i));
+    json_decref(cases);
+    if (failed) fail_msg("%d cases", failed);
+}
+
+static steno_status built_in_cost(const char *provider, const char *model, steno_usage usage, steno_cost *cost) {
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    ask.provider = provider;
+    ask.model = model;
+    ask.usage = usage;
+    return steno_cost_of(NULL, &ask, cost, NULL);
+}
+
+static steno_usage tokens(int64_t prompt, int64_t completion, int64_t cached) {
+    steno_usage usage = STENO_USAGE_UNKNOWN;
+    usage.prompt_tokens = prompt;
+    usage.completion_tokens = completion;
+    usage.cached_tokens = cached;
+    return usage;
 }
 
 /* Every row of the file can be priced, at a sane rate, and cached tokens are never dearer than others. */
 static void every_entry_of_the_table_is_sane(void **state) {
     (void)state;
-    json_error_t detail;
-    json_t *table = json_load_file(STENO_SOURCE_DIR "/client/prices.json", JSON_REJECT_DUPLICATES, &detail);
-    if (!table) fail_msg("%s, line %d", detail.text, detail.line);
-    assert_true(json_object_size(table) > 80);
+    json_t *table = load(STENO_SOURCE_DIR "/client/prices.json");
     const char *model;
     json_t *row;
+    assert_true(json_object_size(table) > 80);
     json_object_foreach(table, model, row) {
-        const steno_usage plain = {1000, 1000, NO, NO, NO, NO, NO}, embedding = {1000, 0, NO, NO, NO, NO, NO};
-        const steno_usage cached = {1000, 0, NO, 1000, NO, NO, NO};
-        const char *provider = json_string_value(json_object_get(row, "litellm_provider"));
-        bool is_embedding = !strcmp(json_string_value(json_object_get(row, "mode")), "embedding");
-        int64_t whole, input, read;
-        steno_error error;
-        if (steno_cost_of(provider, model, is_embedding ? &embedding : &plain, &whole, &error) ||
-            steno_cost_of(provider, model, &embedding, &input, &error) ||
-            steno_cost_of(provider, model, &cached, &read, &error))
-            fail_msg("%s: %s", model, error.message);
-        if (whole <= 0 || whole > INT64_C(1000000000000) || read > input) fail_msg("%s: %lld", model, (long long)whole);
+        const char *provider = text_of(row, "litellm_provider");
+        steno_cost whole, input, read;
+        if (text_of(row, "base_model")) continue;
+        if (built_in_cost(provider, model, tokens(1000, json_object_get(row, "output_cost_per_token") ? 1000 : 0, 0),
+                          &whole) ||
+            built_in_cost(provider, model, tokens(1000, 0, 0), &input) ||
+            built_in_cost(provider, model, tokens(1000, 0, 1000), &read))
+            fail_msg("%s has no price", model);
+        if (strcmp(whole.price_model, model)) fail_msg("%s is priced as %s", model, whole.price_model);
+        if (strlen(whole.price_date) != 10) fail_msg("%s: when was that true?", model);
+        if (whole.pico_dollars < 0 || whole.pico_dollars > INT64_C(1000000000000) ||
+            read.pico_dollars > input.pico_dollars)
+            fail_msg("%s: %lld", model, (long long)whole.pico_dollars);
     }
     json_decref(table);
 }
 
+static void a_breakdown_names_prices_that_are_a_parents(void **state) {
+    (void)state;
+    static const char prices[] =
+        "{\"m\":{\"input_cost_per_token\":2e-6,\"output_cost_per_token\":\"8e-6\",\"input_cost_per_token_flex\":1e-6}}";
+    prices_view view = {0};
+    assert_int_equal(price_table_parse("prices", prices, strlen(prices), NULL, &view.tables[PRICES_BUILT_IN], NULL),
+                     STENO_OK);
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    steno_cost cost;
+    ask.model = "m";
+    ask.usage = tokens(100, 7, 60);
+    ask.usage.service_tier = STENO_TIER_FLEX;
+    assert_int_equal(prices_cost(&view, &ask, &cost, NULL), STENO_OK);
+    char *text = steno_cost_breakdown(&cost);
+    assert_string_equal(text, "{\"input\":[40,1000000],\"cache_read\":[60,1000000,\"input_cost_per_token_flex\"],"
+                              "\"output\":[7,8000000]}");
+    free(text);
+    prices_release(&view);
+}
+
+static void more_than_64_bits_hold_is_no_cost(void **state) {
+    (void)state;
+    steno_cost cost;
+    assert_int_equal(built_in_cost("openai", "gpt-4o-mini", tokens(INT64_MAX / 2, 0, 0), &cost), STENO_INVALID);
+    assert_int_equal(
+        built_in_cost("openai", "gpt-4o-mini", tokens(INT64_C(50000000000000), INT64_C(10000000000000), 0), &cost),
+        STENO_INVALID);
+    assert_int_equal(built_in_cost("openai", "gpt-4o-mini", tokens(10, -7, 0), &cost), STENO_INVALID);
+}
+
+static void regions_are_read_from_hosts(void **state) {
+    (void)state;
+    char region[32];
+    assert_true(
+        prices_region("bedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com/model/x/converse", region));
+    assert_string_equal(region, "eu-central-1");
+    assert_true(prices_region("openai", "https://eu.api.openai.com/v1/chat/completions", region));
+    assert_string_equal(region, "eu");
+    assert_false(prices_region("openai", "https://api.openai.com/v1", region));
+    assert_false(prices_region("groq", "https://eu.api.openai.com/v1", region));
+    assert_false(prices_region("bedrock", "https://bedrock-runtime.evil.example/.amazonaws.com", region));
+    assert_false(prices_region(NULL, NULL, region));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_are_exact),
-        cmocka_unit_test(the_entry_that_was_used_is_named),
+        cmocka_unit_test(every_case_comes_out_as_by_hand),
         cmocka_unit_test(every_entry_of_the_table_is_sane),
+        cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
+        cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
+        cmocka_unit_test(regions_are_read_from_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,17 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "client/cost.h"
+#include "client/steno.h"
 #include "subscribers/cost_row.h"
 
-steno_status cost_compute(const char *provider, const char *model, const steno_usage *usage, cost_figure *out,
-                          steno_error *error) {
-    (void)provider;
-    if (strcmp(model, "priced")) return steno_fail(error, STENO_NOT_FOUND, "no price");
-    if (usage->prompt_tokens == STENO_UNKNOWN || usage->completion_tokens == STENO_UNKNOWN)
+steno_status steno_cost_of(steno_prices *prices, const steno_cost_ask *ask, steno_cost *out, steno_error *error) {
+    (void)prices;
+    if (strcmp(ask->model, "priced")) return steno_fail(error, STENO_NOT_FOUND, "no price");
+    if (ask->usage.prompt_tokens == STENO_UNKNOWN || ask->usage.completion_tokens == STENO_UNKNOWN)
         return steno_fail(error, STENO_INVALID, "no usage");
-    *out = (cost_figure){usage->prompt_tokens + usage->completion_tokens, "priced-entry", "2026-01-02"};
+    *out = (steno_cost){.pico_dollars = ask->usage.prompt_tokens + ask->usage.completion_tokens,
+                        .price_model = "priced-entry",
+                        .price_date = "2026-01-02"};
     return STENO_OK;
 }
 
@@ -92,8 +93,8 @@ static void reported_cost_serves_where_there_is_no_price(void **state) {
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"x\",\"response_cost\":0.00123," USAGE "}", &row));
     assert_int_equal(row.pico_dollars, 1230000000);
     assert_string_equal(row.source, "reported");
-    assert_null(row.price_model);
-    assert_null(row.price_date);
+    assert_string_equal(row.price_model, "");
+    assert_string_equal(row.price_date, "");
 }
 
 static void unknown_is_never_zero(void **state) {

@@ -941,8 +941,36 @@ static void usage_counts_thoughts_into_the_completion(void **state) {
     wire_check_usage(usage_from_gemini, "7", (const int64_t[]){-1, -1, -1, -1, -1, -1, -1});
 }
 
+#define GROUNDED                                                            \
+    J({                                                                     \
+        "modelVersion" : "m",                                               \
+        "responseId" : "i",                                                 \
+        "candidates" : [ {                                                  \
+            "content" : {"role" : "model", "parts" : [ {"text" : "Hi"} ]},  \
+            "groundingMetadata" : {"webSearchQueries" : [ "a", "b", "c" ]}, \
+            "finishReason" : "STOP"                                         \
+        } ]                                                                 \
+    })
+
+/* Up to Gemini 2 by the reply, from Gemini 3 on by the search. */
+static void searches_are_counted_as_they_are_billed(void **state) {
+    (void)state;
+    const wire_ask *const asks[] = {&ask, &third};
+    for (int i = 0; i < 2; i++) {
+        json_t *native = json_loads(GROUNDED, 0, NULL);
+        const json_t *raw;
+        json_t *reply = wire_gemini.reply(asks[i], native, &raw, NULL);
+        steno_usage usage = usage_unknown;
+        usage_take_reply(&usage, reply);
+        assert_int_equal(usage.web_searches, i ? 3 : 1);
+        json_decref(reply);
+        json_decref(native);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(searches_are_counted_as_they_are_billed),
         cmocka_unit_test(a_model_is_part_of_the_path),
         cmocka_unit_test(a_model_that_is_too_long_has_no_path),
         cmocka_unit_test(system_prompts_go_to_the_top_and_turns_alternate),

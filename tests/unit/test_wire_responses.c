@@ -93,6 +93,21 @@ static void a_thought_that_is_stored_nowhere_does_not_go_back(void **state) {
         ",{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hi\"}]}]}");
 }
 
+/* Whole and streamed: what is billed beside the tokens. */
+static void tools_that_were_used_are_counted(void **state) {
+    (void)state;
+    wire_check_reply(
+        &ask, &wire_responses,
+        "{\"id\":\"r\",\"model\":\"gpt-5\",\"status\":\"completed\",\"service_tier\":\"flex\",\"output\":[{\"type\":"
+        "\"web_search_call\"},{\"type\":\"web_search_call\"},{\"type\":\"file_search_call\"},{\"type\":"
+        "\"code_interpreter_call\",\"container_id\":\"c1\"},{\"type\":\"code_interpreter_call\",\"container_id\":"
+        "\"c1\"}]}",
+        "{\"id\":\"r\",\"object\":\"chat.completion\",\"model\":\"gpt-5\",\"service_tier\":\"flex\","
+        "\"server_tool_use\":{\"web_search_requests\":2,\"file_search_requests\":1,\"code_interpreter_sessions\":1},"
+        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":\"stop\"}]"
+        "}");
+}
+
 static void a_failed_response_is_a_failure(void **state) {
     (void)state;
     steno_error error = {0};
@@ -157,6 +172,7 @@ int main(void) {
         cmocka_unit_test(messages_become_items),
         cmocka_unit_test(parameters_have_their_other_names),
         cmocka_unit_test(output_items_are_one_message),
+        cmocka_unit_test(tools_that_were_used_are_counted),
         cmocka_unit_test(a_failed_response_is_a_failure),
         cmocka_unit_test(a_thought_that_is_stored_nowhere_does_not_go_back),
         cmocka_unit_test(events_become_chunks),
