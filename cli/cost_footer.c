@@ -4,6 +4,7 @@
 
 #include "cli/cost_table.h"
 #include "cli/format.h"
+#include "cli/prices.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "schema/clean.h"
@@ -30,60 +31,45 @@ static void put_month(FILE *out, const cost_report *report) {
     fprintf(out, "This month: %s so far, %s by its end at this pace.\n", spent, projected);
 }
 
-static void put_unpriced(FILE *out, const cost_report *report) {
+/* Whether there is a price under that name, whoever's it is. */
+static bool has_price(const prices_view *view, const char *model) {
+    steno_cost_ask ask = STENO_COST_ASK_INIT;
+    ask.model = model ? model : "";
+    return prices_find(view, &ask, NULL, NULL).entry != NULL;
+}
+
+/* "gpt-x (3 calls), other (1 call) and 2 more": the models with unpriced calls that have a price, or that have none. False: there are no such. */
+static bool put_models(FILE *out, const char *before, const cost_sums *models, const prices_view *view, bool priced) {
     size_t named = 0, left = 0;
-    const cost_sums *models = report->unpriced.count ? &report->unpriced : &report->rows;
-    if (report->total.unpriced == 0) return;
-    fputs("Unpriced, because a price or the usage is unknown: ", out);
     for (size_t i = 0; i < models->count; i++) {
         const cost_sum *row = &models->rows[i];
         char calls[FORMAT_BYTES];
-        if (row->unpriced == 0) continue;
+        if (row->unpriced == 0 || has_price(view, row->name) != priced) continue;
         if (named == NAMED_MAX) {
             left++;
             continue;
         }
         format_count(row->unpriced, terminal_is(), calls);
-        fputs(named++ ? ", " : "", out);
+        fputs(named++ ? ", " : before, out);
         if (row->name) text_put(out, row->name, strlen(row->name), TEXT_LINE);
-        if (!row->name) fputs("(no model)", out);
-        fprintf(out, " (%s %s)", calls, row->unpriced == 1 ? "call" : "calls");
+        fprintf(out, "%s (%s %s)", row->name ? "" : "no model", calls, row->unpriced == 1 ? "call" : "calls");
     }
     if (left) fprintf(out, " and %zu more", left);
-    fputs(". \"steno prices show MODEL\" tells which, \"steno prices import FILE|URL\" adds prices.\n", out);
+    return named > 0;
 }
 
-/* Code points, which for words and names of models is close enough to what they take on a terminal. */
-static size_t text_columns(const char *text, size_t size) {
-    size_t columns = 0;
-    uint32_t point;
-    for (size_t i = 0; i < size; columns++) {
-        const size_t length = text_decode(text + i, size - i, &point);
-        i += length ? length : 1;
-    }
-    return columns;
-}
-
-/* Prints a text of one line a paragraph, broken at spaces where the terminal ends. */
-static void print_wrapped(const char *text) {
-    const size_t width = terminal_width();
-    size_t column = 0;
-    for (const char *at = text; *at;) {
-        const size_t size = strcspn(at, " \n"), columns = text_columns(at, size);
-        if (column && width && column + 1 + columns > width) {
-            putchar('\n');
-            column = 0;
-        }
-        if (column) putchar(' ');
-        fwrite(at, 1, size, stdout);
-        column += columns + (column ? 1 : 0);
-        at += size;
-        if (*at == '\n') {
-            putchar('\n');
-            column = 0;
-        }
-        at += strspn(at, " \n");
-    }
+static void put_unpriced(FILE *out, const cost_report *report) {
+    const cost_sums *models = report->unpriced.count ? &report->unpriced : &report->rows;
+    cleanup(prices_release) prices_view view = {0};
+    if (report->total.unpriced == 0 || prices_open(&view)) return;
+    if (put_models(out, "No price is known for ", models, &view, false))
+        fputs(
+            ". \"steno prices show MODEL\" tells what was looked for, \"steno prices import FILE|URL\" adds prices.\n",
+            out);
+    if (put_models(out, "Unpriced although there is a price: ", models, &view, true))
+        fputs(". Their provider reported no usage, or it has no such price, or the price came later: \"steno recost\" "
+              "takes it up.\n",
+              out);
 }
 
 void cost_footer_print(const cost_report *report) {
@@ -95,5 +81,5 @@ void cost_footer_print(const cost_report *report) {
     put_unpriced(out, report);
     if (fclose(out) || size == 0) return;
     putchar('\n');
-    print_wrapped(text);
+    terminal_paragraphs(text);
 }
