@@ -7,6 +7,7 @@ import socket
 import threading
 
 import harness
+import msgpack
 
 KEY = "test-key-0123456789abcdef"
 TOOLS = 'tools=[{"type":"function","function":{"name":"get_weather","description":"w","parameters":{"type":"object","properties":{"location":{"type":"string"}}}}}]'
@@ -197,6 +198,25 @@ class Providers(harness.SystemTest):
                 self.complete(name, "-s", root=f"{self.root}/faults/no_usage=1")
                 call = self.last_call()
                 self.assertEqual((call["status"], call["prompt_tokens"], call["completion_tokens"]), ("success", None, None))
+
+    def test_streamed_and_plain_cost_the_same(self):
+        """By prices of the test's own: 1, 2 and 0.1 dollars a million tokens of input, output and cache."""
+        price = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "cache_read_input_token_cost": 1e-7}
+        (self.dir / "prices").mkdir(mode=0o700)
+        (self.dir / "prices" / "own.json").write_text(json.dumps({model.split("/")[-1]: price for model, _, _ in FAMILIES.values()}))
+        for name in FAMILIES:
+            with self.subTest(name):
+                costs = []
+                for how in ([], ["-s"]):
+                    self.complete(name, *how, prompt="What is cached?")
+                    call = self.last_call()
+                    event = msgpack.unpackb(self.sql("SELECT body FROM event WHERE event = 'success' ORDER BY offset DESC LIMIT 1")[0]["body"])
+                    cached = call["cached_tokens"] or 0  # Ollama has none
+                    micro = call["prompt_tokens"] - cached + cached / 10 + call["completion_tokens"] * 2
+                    self.assertAlmostEqual(event["response_cost"] * 1e6, micro, places=6)
+                    costs.append(event["response_cost"])
+                self.assertEqual(costs[0], costs[1])
+                self.assertGreater(costs[0], 0)
 
     def test_a_system_prompt_reaches_everybody(self):
         for name in FAMILIES:
