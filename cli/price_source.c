@@ -95,13 +95,14 @@ static bool is_loopback(const char *host) {
 /* Takes the URL apart: *name is what it is called from now on, *plain that it is not encrypted. */
 static int check_url(const char *url, CURLU *parts, char **name, bool *plain) {
     cleanup(clean_curl_text) char *scheme = NULL, *host = NULL, *shown = NULL;
-    if (curl_url_set(parts, CURLUPART_URL, url, 0) || curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0))
+    if (curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) ||
+        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0))
         return program_fail("%s: that is no URL", url);
     *plain = strcmp(scheme, "http") == 0;
+    if (!*plain && strcmp(scheme, "https") != 0) return program_fail("%s: only https, and http from this machine", url);
+    if (curl_url_get(parts, CURLUPART_HOST, &host, 0)) return program_fail("%s: that is no URL", url);
     if (*plain && !is_loopback(host))
         return program_fail("%s: prices from another machine are taken over https only", url);
-    if (!*plain && strcmp(scheme, "https") != 0) return program_fail("%s: only https, and http from this machine", url);
     /* A password is used, but neither shown nor kept. */
     cleanup(clean_url) CURLU *public = curl_url_dup(parts);
     if (!public || curl_url_set(public, CURLUPART_USER, NULL, 0) || curl_url_set(public, CURLUPART_PASSWORD, NULL, 0) ||

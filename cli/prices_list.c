@@ -10,6 +10,10 @@
 #include "client/price_provider.h"
 #include "schema/clean.h"
 
+/* Below this width there is no room for dates and long names of providers. */
+#define NARROW_COLUMNS 100
+#define PROVIDER_BYTES_NARROW 12
+
 CLEANUP_FUNCTION(table_release, table, table_free)
 
 static bool is_wanted(const price_entry *entry, const char *pattern, const char *provider) {
@@ -38,10 +42,12 @@ static void show_name(table *grid, size_t column, const price_entry *entry) {
 static int print_table(const price_rows *all, const char *pattern, const char *provider) {
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
-    const size_t model = table_column(grid, "MODEL", TABLE_CUT), whose = table_column(grid, "PROVIDER", TABLE_CUT),
+    const bool narrow = terminal_is() && terminal_width() < NARROW_COLUMNS;
+    const size_t model = table_column(grid, "MODEL", TABLE_CUT), whose = table_column(grid, "PROVIDER", TABLE_LEFT),
                  input = table_column(grid, "INPUT", TABLE_RIGHT), output = table_column(grid, "OUTPUT", TABLE_RIGHT),
                  cached = table_column(grid, "CACHE READ", TABLE_RIGHT),
-                 date = table_column(grid, "PRICES OF", TABLE_LEFT), source = table_column(grid, "SOURCE", TABLE_LEFT);
+                 source = table_column(grid, "SOURCE", TABLE_LEFT),
+                 date = narrow ? 0 : table_column(grid, "PRICES OF", TABLE_LEFT);
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++) {
         const price_entry *entry = all->rows[i].entry;
@@ -49,20 +55,24 @@ static int print_table(const price_rows *all, const char *pattern, const char *p
         count++;
         table_row(grid);
         show_name(grid, model, entry);
-        table_cell(grid, whose, entry->provider, TONE_PLAIN);
+        table_cell_n(grid, whose, entry->provider,
+                     entry->provider ? strnlen(entry->provider, narrow ? PROVIDER_BYTES_NARROW : SIZE_MAX) : 0,
+                     TONE_PLAIN);
         show_price(grid, input, entry, PRICE_INPUT);
         show_price(grid, output, entry, PRICE_OUTPUT);
         show_price(grid, cached, entry, PRICE_CACHE_READ);
-        table_cell(grid, date, entry->date, TONE_DIM);
         table_cell(grid, source, prices_layer_name(all->rows[i].layer),
                    all->rows[i].layer == PRICES_BUILT_IN ? TONE_DIM : TONE_PLAIN);
+        if (!narrow) table_cell(grid, date, entry->date, TONE_DIM);
     }
     if (count == 0)
         return program_fail("no entry%s%s%s%s%s", pattern ? " has " : "", pattern ? pattern : "",
                             pattern ? " in its name" : "", provider ? " and is of " : "", provider ? provider : "");
     const int failed = table_print(grid);
-    if (!failed) printf("\nDollars for a million tokens; \"steno prices show MODEL\" has every price of a model.\n");
-    return failed;
+    if (failed) return failed;
+    putchar('\n');
+    terminal_paragraphs("Dollars for a million tokens; \"steno prices show MODEL\" has every price of a model.\n");
+    return EXIT_FINE;
 }
 
 static int print_json(const price_rows *all, const char *pattern, const char *provider) {

@@ -6,18 +6,14 @@ import datetime
 import decimal
 import io
 import json
-import os
-import pty
 import random
 import re
 import sqlite3
-import subprocess
 import time
 import unittest
 import zoneinfo
 
 import harness
-from harness import BIN
 
 PICO = 10**12
 NOW = time.time()
@@ -157,25 +153,6 @@ class CostTest(harness.SystemTest):
             self.assertEqual(found, self.expected(calls, by, **limits, **only))
             costs = [row["cost_usd"] or 0 for row in found.values()]
             self.assertEqual(list(found), sorted(found)) if by in ("day", "week", "month") else self.assertEqual(costs, sorted(costs, reverse=True))
-
-    def on_terminal(self, columns, *args):
-        """What a command prints on a terminal of that width, without colours."""
-        parent, child = pty.openpty()
-        subprocess.run(["stty", "-F", os.ttyname(child), "cols", str(columns), "rows", "40"], check=True)
-        process = subprocess.Popen([BIN / "steno", *args], env=dict(self.env, TERM="xterm", NO_COLOR="1"), stdin=child, stdout=child, stderr=child)
-        os.close(child)
-        output = b""
-        while True:
-            try:
-                data = os.read(parent, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not data:
-                break
-            output += data
-        os.close(parent)
-        self.assertEqual(process.wait(), 0, output)
-        return output.decode().replace("\r\n", "\n")
 
 
 class Sums(CostTest):
@@ -340,13 +317,13 @@ class Table(CostTest):
     def test_a_terminal_has_a_chart_in_which_days_without_calls_are_not_left_out(self):
         days = [datetime.datetime(2026, 10, day, 12, tzinfo=datetime.timezone.utc).timestamp() for day in (1, 2, 5)]
         self.make_log([call(days[0]), *(call(days[1]) for _ in range(4)), call(days[2])])
-        lines = self.on_terminal(120, "cost", "--by", "day").splitlines()
+        lines = self.on_terminal(120, "cost", "--by", "day", NO_COLOR="1").splitlines()
         self.assertEqual([line.split()[0] for line in lines[1:7]], ["2026-10-01", "2026-10-02", "2026-10-03", "2026-10-04", "2026-10-05", "total"])
         bars = [line.count("█") for line in lines]
         self.assertGreater(bars[2], 2 * bars[1])
         self.assertEqual((bars[1] > 0, bars[3], bars[6]), (True, 0, 0))
         for by, rows in (("week", ["2026-09-28", "2026-10-05", "total"]), ("month", ["2026-10"])):
-            text = self.on_terminal(120, "cost", "--by", by)
+            text = self.on_terminal(120, "cost", "--by", by, NO_COLOR="1")
             self.assertIn("█", text)
             self.assertEqual([line.split()[0] for line in text.splitlines()[1:1 + len(rows)]], rows)
         self.assertNotIn("█", self.cost("--by", "day").stdout)
@@ -354,7 +331,7 @@ class Table(CostTest):
 
     def test_days_that_lie_far_apart_are_a_list(self):
         self.make_log([call(1500000000.0), call(1792800000.0)])
-        self.assertEqual(len(re.findall(r"^20..-..-..", self.on_terminal(120, "cost", "--by", "day"), re.M)), 2)
+        self.assertEqual(len(re.findall(r"^20..-..-..", self.on_terminal(120, "cost", "--by", "day", NO_COLOR="1"), re.M)), 2)
 
     def test_it_fits_the_terminal(self):
         self.make_log([call(NOW, model="a-model-with-quite-a-long-name-" + "x" * i, pico=None if i % 2 else PICO, source="estimated" if i % 3 else "unknown", saved=i and PICO,
@@ -362,12 +339,12 @@ class Table(CostTest):
         for columns, only in ((72, ("--user", "bob")), (100, ()), (140, ())):
             for by in GROUPINGS:
                 with self.subTest(f"{by} at {columns}"):
-                    text = self.on_terminal(columns, "cost", "--by", by, *only)
+                    text = self.on_terminal(columns, "cost", "--by", by, *only, NO_COLOR="1")
                     self.assertLessEqual(max(map(len, text.splitlines())), columns, text)
 
     def test_names_cannot_drive_the_terminal(self):
         self.make_log([call(NOW, model="m\x1b]0;owned\x07", pico=None, source="unknown")])
-        text = self.on_terminal(120, "cost")
+        text = self.on_terminal(120, "cost", NO_COLOR="1")
         self.assertNotIn("\x1b", text)
         self.assertNotIn("\x07", text)
 
