@@ -33,6 +33,8 @@ static const struct {
     {"content_filter", "ContentPolicy"},
     {"content_policy", "ContentPolicy"},
     {"content management policy", "ContentPolicy"},
+    {"invalid_prompt", "BadRequest"}, /* OpenAI's Responses, within a reply of status 200 */
+    {"invalid_image", "BadRequest"},
     {"invalid_api_key", "Authentication"},
     {"authentication_error", "Authentication"},
     {"API key not valid", "Authentication"}, /* Gemini, with status 400 */

@@ -17,6 +17,13 @@ static bool path(const wire_ask *ask, const char *base, char out[WIRE_PATH_BYTES
 
 /* ---- requests ---- */
 
+/* The address is an object there. */
+static json_t *image_part(const content_part *part) {
+    json_t *image = json_object_get(part->json, "image_url");
+    if (!json_is_string(image)) return json_incref((json_t *)(uintptr_t)part->json);
+    return json_pack("{s:s,s:{s:O}}", "type", "image_url", "image_url", "url", image);
+}
+
 static steno_status add_content(const wire_ask *ask, const json_t *content, json_t *message, steno_error *error) {
     if (!json_is_array(content)) {
         if (content && !json_is_null(content)) json_object_set(message, "content", (json_t *)(uintptr_t)content);
@@ -27,7 +34,9 @@ static steno_status add_content(const wire_ask *ask, const json_t *content, json
     for (size_t i = 0; !status && i < json_array_size(content); i++) {
         content_part part;
         if ((status = content_part_at(content, i, &part, error))) continue;
-        if (part.kind == PART_TEXT || part.kind == PART_IMAGE || part.kind == PART_OTHER)
+        if (part.kind == PART_IMAGE)
+            json_array_append_new(parts, image_part(&part));
+        else if (part.kind == PART_TEXT || part.kind == PART_OTHER)
             json_array_append(parts, (json_t *)(uintptr_t)part.json);
         else if (!ask->drop)
             status = steno_fail(error, STENO_INVALID, "%s takes texts and images, not %s", ask->model,

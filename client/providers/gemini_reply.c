@@ -300,16 +300,6 @@ json_t *gemini_reply(const wire_ask *ask, const json_t *native, const json_t **u
 
 /* ---- streamed ---- */
 
-static steno_status emit_logprobs(wire_stream *self, size_t index, json_t *logprobs) {
-    wire_head(self, NULL, NULL);
-    json_t *chunk = json_copy(self->head);
-    json_object_set_new(chunk, "choices",
-                        json_pack("[{s:I,s:{},s:o}]", "index", (json_int_t)index, "delta", "logprobs", logprobs));
-    steno_status status = self->on_chunk(chunk, self->ctx);
-    json_decref(chunk);
-    return status;
-}
-
 static steno_status read_candidate(wire_stream *self, const json_t *candidate, size_t place, const char *reply_id,
                                    steno_error *error) {
     size_t index;
@@ -321,7 +311,7 @@ static steno_status read_candidate(wire_stream *self, const json_t *candidate, s
     kept[0] = so_far.calls;
     kept[1] = so_far.signatures;
     set_refusal(delta, candidate, finish_reason);
-    steno_status status = logprobs ? emit_logprobs(self, index, logprobs) : STENO_OK;
+    steno_status status = logprobs ? wire_emit_logprobs(self, index, logprobs) : STENO_OK;
     if (!status && (json_object_size(delta) || finish_reason))
         return wire_emit_choice(self, index, delta, finish_reason);
     json_decref(delta);

@@ -88,20 +88,35 @@ static void add_reasoning(const wire_ask *ask, const json_t *message, json_t *it
     }
 }
 
+/* A tool's result: a text, or parts where there is more than texts. */
+static steno_status put_output(const wire_ask *ask, const json_t *content, json_t *item, steno_error *error) {
+    bool texts = true;
+    for (size_t i = 0; i < json_array_size(content); i++) texts &= is_type(json_array_get(content, i), "text");
+    if (texts) {
+        json_object_set_new(item, "output", content_text(content));
+        return STENO_OK;
+    }
+    json_t *parts = json_array();
+    json_object_set_new(item, "output", parts);
+    return add_content(ask, content, false, parts, error);
+}
+
 static steno_status add_message(const wire_ask *ask, const json_t *message, json_t *items, steno_error *error) {
     const char *role = content_string(message, "role");
     const json_t *content = json_object_get(message, "content");
     if (!role) return steno_fail(error, STENO_INVALID, "a message has no `role`");
     if (!strcmp(role, "tool")) {
         json_t *item = typed("function_call_output", "call_id", json_incref(json_object_get(message, "tool_call_id")));
-        json_object_set_new(item, "output", content_text(content));
+        steno_status status = put_output(ask, content, item, error);
         json_array_append_new(items, item);
-        return STENO_OK;
+        return status;
     }
     bool said = !strcmp(role, "assistant");
     if (said) add_reasoning(ask, message, items);
     json_t *parts = json_array();
     steno_status status = add_content(ask, content, said, parts, error);
+    if (said && content_string(message, "refusal"))
+        json_array_append_new(parts, typed("refusal", "refusal", json_incref(json_object_get(message, "refusal"))));
     if (!status && json_array_size(parts)) {
         json_t *item = typed("message", "role", json_string_nocheck(role));
         json_object_set(item, "content", parts);
@@ -154,13 +169,6 @@ static steno_status put_format(const wire_ask *ask, const json_t *value, json_t 
     return params_put(body, "text.format", flattened(value, "json_schema"), error);
 }
 
-/* logprobs is a thing to include there. */
-static steno_status put_logprobs(const wire_ask *ask, const json_t *value, json_t *body, steno_error *error) {
-    (void)ask;
-    if (!json_is_true(value)) return STENO_OK;
-    return params_put(body, "include", json_pack("[s]", "message.output_text.logprobs"), error);
-}
-
 static const param_rule rules[] = {
     {"messages", NULL, put_messages},
     {"max_tokens", "max_output_tokens", NULL},
@@ -168,7 +176,7 @@ static const param_rule rules[] = {
     {"temperature", "temperature", NULL},
     {"top_p", "top_p", NULL},
     {"top_logprobs", "top_logprobs", NULL},
-    {"logprobs", NULL, put_logprobs},
+    {"logprobs", NULL, NULL}, /* is a thing to include there */
     {"parallel_tool_calls", "parallel_tool_calls", NULL},
     {"tools", NULL, put_tools},
     {"tool_choice", NULL, put_tool_choice},
@@ -185,6 +193,17 @@ static const param_rule rules[] = {
     {NULL, NULL, NULL},
 };
 
+/* Adds to what the caller wants to be included. */
+static void include(json_t *made, const char *what) {
+    json_t *list = json_copy(json_object_get(made, "include"));
+    if (!json_is_array(list)) {
+        json_decref(list);
+        list = json_array();
+    }
+    json_array_append_new(list, json_string(what));
+    json_object_set_new(made, "include", list);
+}
+
 static json_t *body(const wire_ask *ask, steno_error *error) {
     json_t *made = json_object();
     json_object_set_new(made, "model", json_string_nocheck(ask->model));
@@ -192,6 +211,7 @@ static json_t *body(const wire_ask *ask, steno_error *error) {
         json_decref(made);
         return NULL;
     }
+    if (json_is_true(json_object_get(ask->params, "logprobs"))) include(made, "message.output_text.logprobs");
     if (ask->stream) json_object_set_new(made, "stream", json_true());
     return made;
 }
@@ -206,24 +226,31 @@ static json_t *list_in(json_t *message, const char *name) {
     return list;
 }
 
-static void read_message(const json_t *item, json_t *message) {
+/* `logprobs` takes those of the text. */
+static void read_message(const json_t *item, json_t *message, json_t *logprobs) {
     const json_t *parts = json_object_get(item, "content");
     for (size_t i = 0; i < json_array_size(parts); i++) {
         const json_t *part = json_array_get(parts, i);
         content_append(message, "content", content_string(part, "text"));
         content_append(message, "refusal", content_string(part, "refusal"));
+        json_array_extend(logprobs, json_object_get(part, "logprobs"));
         if (json_array_size(json_object_get(part, "annotations")))
             json_array_extend(list_in(message, "annotations"), json_object_get(part, "annotations"));
     }
 }
+
+/* Between the parts of a thought. */
+#define PARAGRAPH "\n\n"
 
 /* A thought's summary is to be read; the item itself must go back as it came. */
 static void read_reasoning(const json_t *item, json_t *message) {
     static const char *const lists[] = {"summary", "content"};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
         const json_t *parts = json_object_get(item, lists[k]);
-        for (size_t i = 0; i < json_array_size(parts); i++)
+        for (size_t i = 0; i < json_array_size(parts); i++) {
+            if (content_string(message, "reasoning_content")) content_append(message, "reasoning_content", PARAGRAPH);
             content_append(message, "reasoning_content", content_string(json_array_get(parts, i), "text"));
+        }
     }
     json_array_append(list_in(message, "reasoning_items"), (json_t *)(uintptr_t)item);
 }
@@ -286,10 +313,10 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
         steno_fail(error, STENO_CORRUPT, "it is JSON, but has no `output`");
         return NULL;
     }
-    json_t *message = json_pack("{s:s,s:n}", "role", "assistant", "content");
+    json_t *message = json_pack("{s:s,s:n}", "role", "assistant", "content"), *logprobs = json_array();
     for (size_t i = 0; i < json_array_size(output); i++) {
         const json_t *item = json_array_get(output, i);
-        if (is_type(item, "message")) read_message(item, message);
+        if (is_type(item, "message")) read_message(item, message, logprobs);
         if (is_type(item, "reasoning")) read_reasoning(item, message);
         if (is_type(item, "function_call"))
             json_array_append_new(list_in(message, "tool_calls"), tool_call(item, content_string(item, "arguments")));
@@ -298,6 +325,10 @@ static json_t *reply(const wire_ask *ask, const json_t *native, const json_t **u
     bool has_calls = json_object_get(message, "tool_calls");
     json_t *response =
         wire_response(content_string(native, "id"), model ? model : ask->model, message, reason_of(native, has_calls));
+    if (json_array_size(logprobs))
+        json_object_set_new(json_array_get(json_object_get(response, "choices"), 0), "logprobs",
+                            json_pack("{s:O}", "content", logprobs));
+    json_decref(logprobs);
     read_billing(native, response);
     return response;
 }
@@ -397,7 +428,15 @@ static steno_status record(wire_stream *self, const char *name, const json_t *na
         wire_head(self, content_string(response, "id"), content_string(response, "model"));
         return wire_emit(self, NULL, NULL);
     }
+    json_t *logprobs = json_object_get(native, "logprobs");
+    if (json_array_size(logprobs) && !strcmp(type, "response.output_text.delta")) {
+        steno_status status = wire_emit_logprobs(self, 0, json_pack("{s:O}", "content", logprobs));
+        if (status) return status;
+    }
     if (text_member(type)) return emit_text(self, text_member(type), content_string(native, "delta"));
+    if (!strcmp(type, "response.reasoning_summary_part.added") &&
+        json_integer_value(json_object_get(native, "summary_index")) > 0)
+        return emit_text(self, "reasoning_content", PARAGRAPH);
     if (!strcmp(type, "response.output_item.added")) return item_begins(self, native, error);
     if (!strcmp(type, "response.output_item.done")) return item_ends(self, native);
     if (!strcmp(type, "response.function_call_arguments.delta")) return arguments_go_on(self, native);

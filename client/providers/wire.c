@@ -62,6 +62,11 @@ steno_status wire_emit_choice(wire_stream *self, size_t index, json_t *delta, co
     return give_out(self, chunk_with(self, choices));
 }
 
+steno_status wire_emit_logprobs(wire_stream *self, size_t index, json_t *logprobs) {
+    return give_out(self, chunk_with(self, json_pack("[{s:I,s:{},s:o}]", "index", (json_int_t)index, "delta",
+                                                     "logprobs", logprobs)));
+}
+
 steno_status wire_emit_whole(wire_stream *self, json_t *choices) { return give_out(self, chunk_with(self, choices)); }
 
 steno_status wire_emit_usage(wire_stream *self, steno_usage (*normalise)(const json_t *raw)) {

@@ -82,6 +82,8 @@ void wire_head(wire_stream *self, const char *id, const char *model);
 steno_status wire_emit(wire_stream *self, json_t *delta, const char *finish_reason);
 /* The same for a choice of its own number. */
 steno_status wire_emit_choice(wire_stream *self, size_t index, json_t *delta, const char *finish_reason);
+/* Gives out the log probabilities of a choice's last tokens, taken over: {content: […]}. */
+steno_status wire_emit_logprobs(wire_stream *self, size_t index, json_t *logprobs);
 /* Gives out a chunk with these choices, which are taken over. */
 steno_status wire_emit_whole(wire_stream *self, json_t *choices);
 /* Gives out a chunk without choices that has the usage so far (self->usage), normalised and OpenAI-shaped. */

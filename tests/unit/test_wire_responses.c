@@ -108,6 +108,45 @@ static void tools_that_were_used_are_counted(void **state) {
         "}");
 }
 
+static void log_probabilities_are_asked_for_and_read(void **state) {
+    (void)state;
+    wire_check_body(&ask, &wire_responses,
+                    "{\"messages\":[],\"logprobs\":true,\"top_logprobs\":2,\"include\":[\"file_search_call.results\"]}",
+                    "{\"model\":\"gpt-5\",\"input\":[],\"top_logprobs\":2,\"include\":[\"file_search_call.results\","
+                    "\"message.output_text.logprobs\"]}");
+    wire_check_reply(&ask, &wire_responses,
+                     "{\"id\":\"r\",\"model\":\"gpt-5\",\"status\":\"completed\",\"output\":[{\"type\":\"message\","
+                     "\"content\":[{\"type\":\"output_text\",\"text\":\"Hi\",\"logprobs\":[{\"token\":\"Hi\","
+                     "\"logprob\":-0.5}]}]}]}",
+                     "{\"id\":\"r\",\"object\":\"chat.completion\",\"model\":\"gpt-5\",\"choices\":[{\"index\":0,"
+                     "\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"logprobs\":{\"content\":[{\"token\":"
+                     "\"Hi\",\"logprob\":-0.5}]},\"finish_reason\":\"stop\"}]}");
+}
+
+static void parts_of_a_thought_are_paragraphs(void **state) {
+    (void)state;
+    wire_check_reply(&ask, &wire_responses,
+                     "{\"id\":\"r\",\"model\":\"gpt-5\",\"status\":\"completed\",\"output\":[{\"type\":\"reasoning\","
+                     "\"id\":\"1\",\"summary\":[{\"text\":\"First.\"},{\"text\":\"Then.\"}]}]}",
+                     "{\"id\":\"r\",\"object\":\"chat.completion\",\"model\":\"gpt-5\",\"choices\":[{\"index\":0,"
+                     "\"message\":{\"role\":\"assistant\",\"content\":null,\"reasoning_content\":\"First.\\n\\nThen.\","
+                     "\"reasoning_items\":[{\"type\":\"reasoning\",\"id\":\"1\",\"summary\":[{\"text\":\"First.\"},{"
+                     "\"text\":\"Then.\"}]}]},\"finish_reason\":\"stop\"}]}");
+}
+
+static void refusals_and_pictures_go_back(void **state) {
+    (void)state;
+    wire_check_body(
+        &ask, &wire_responses,
+        "{\"messages\":[{\"role\":\"assistant\",\"content\":null,\"refusal\":\"No.\"},{\"role\":\"tool\","
+        "\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\",\"text\":\"see\"},{\"type\":\"image_url\","
+        "\"image_url\":{\"url\":\"https://x.test/a.png\"}}]}]}",
+        "{\"model\":\"gpt-5\",\"input\":[{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":"
+        "\"refusal\",\"refusal\":\"No.\"}]},{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":[{"
+        "\"type\":\"input_text\",\"text\":\"see\"},{\"type\":\"input_image\",\"image_url\":\"https://x.test/a.png\"}"
+        "]}]}");
+}
+
 static void a_failed_response_is_a_failure(void **state) {
     (void)state;
     steno_error error = {0};
@@ -173,6 +212,9 @@ int main(void) {
         cmocka_unit_test(parameters_have_their_other_names),
         cmocka_unit_test(output_items_are_one_message),
         cmocka_unit_test(tools_that_were_used_are_counted),
+        cmocka_unit_test(log_probabilities_are_asked_for_and_read),
+        cmocka_unit_test(parts_of_a_thought_are_paragraphs),
+        cmocka_unit_test(refusals_and_pictures_go_back),
         cmocka_unit_test(a_failed_response_is_a_failure),
         cmocka_unit_test(a_thought_that_is_stored_nowhere_does_not_go_back),
         cmocka_unit_test(events_become_chunks),
