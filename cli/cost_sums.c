@@ -125,27 +125,40 @@ static void put_sums(FILE *sql, const char *const counts[COUNTS], const char *co
             fprintf(sql, ", 0 AS millions_%zu, sum(%s) AS ones_%zu", i, moneys[i], i);
 }
 
+/* As steno-cost decides it: a call that failed before anything came has no cost that could be missing. */
+static const char unpriced[] =
+    "cost.pico_dollars IS NULL AND NOT (call.status = 'failure' AND call.prompt_tokens IS NULL AND "
+    "call.completion_tokens IS NULL AND call.first_token IS NULL)";
+
+/* What the rows are called by: of a roll-up, and of a call. */
+static const char *name_of_spend(const char *by) {
+    const struct period *period = period_of(by);
+    if (period) return period->of_spend;
+    return by ? "name" : "''";
+}
+
+static const char *name_of_call(const char *by) {
+    const struct dimension *dimension = dimension_of(by);
+    const struct period *period = period_of(by);
+    if (dimension) return dimension->of_call;
+    if (period) return period->of_call;
+    return by ? "coalesce(call.session_id, '')" : "''";
+}
+
 static void put_of_spend(FILE *sql, const cost_query *query, const char *only, bool careful) {
     static const char *const counts[COUNTS] = {"calls",     "failures",      "unpriced",      "priced",
                                                "estimated", "prompt_tokens", "cached_tokens", "completion_tokens"};
     static const char *const moneys[MONEYS] = {"pico_dollars", "saved", "reported"};
-    const struct period *period = period_of(query->by);
-    fprintf(sql, "SELECT %s AS name", period ? period->of_spend : query->by ? "name" : "''");
+    fprintf(sql, "SELECT %s AS name", name_of_spend(query->by));
     put_sums(sql, counts, moneys, careful);
     fprintf(sql, " FROM spend WHERE kind = :kind AND slot >= :first AND slot < :end%s%s GROUP BY 1",
             only ? " AND name = :only" : "", query->unpriced_alone ? " AND unpriced > 0" : "");
 }
 
-/* As steno-cost decides it: a call that failed before anything came has no cost that could be missing. */
-#define UNPRICED                                                                                     \
-    "cost.pico_dollars IS NULL AND NOT (call.status = 'failure' AND call.prompt_tokens IS NULL AND " \
-    "call.completion_tokens IS NULL AND "                                                            \
-    "call.first_token IS NULL)"
-
 static void put_of_calls(FILE *sql, const cost_query *query, const reach *within, size_t part, bool careful) {
     static const char *const counts[COUNTS] = {"1",
                                                "call.status = 'failure'",
-                                               UNPRICED,
+                                               unpriced,
                                                "cost.pico_dollars IS NOT NULL",
                                                "cost.source = 'estimated'",
                                                "coalesce(call.prompt_tokens, 0)",
@@ -154,12 +167,7 @@ static void put_of_calls(FILE *sql, const cost_query *query, const reach *within
     static const char *const moneys[MONEYS] = {"coalesce(cost.pico_dollars, 0)", "coalesce(cost.saved, 0)",
                                                "coalesce(cost.reported, 0)"};
     const struct dimension *by = dimension_of(query->by);
-    const struct period *period = period_of(query->by);
-    fprintf(sql, "SELECT %s AS name",
-            by          ? by->of_call
-            : period    ? period->of_call
-            : query->by ? "coalesce(call.session_id, '')"
-                        : "''");
+    fprintf(sql, "SELECT %s AS name", name_of_call(query->by));
     put_sums(sql, counts, moneys, careful);
     /* CROSS: the calls first, by their time, and the cost of each. */
     fputs(" FROM call CROSS JOIN cost ON cost.call_id = call.call_id", sql);
@@ -174,7 +182,8 @@ static void put_of_calls(FILE *sql, const cost_query *query, const reach *within
         fprintf(sql, has ? " AND EXISTS (SELECT 1 FROM (SELECT 1) " TAGS " WHERE %s = %s)" : " AND %s = %s",
                 dimensions[i].of_call, dimensions[i].only);
     }
-    fputs(query->unpriced_alone ? " AND " UNPRICED " GROUP BY 1" : " GROUP BY 1", sql);
+    if (query->unpriced_alone) fprintf(sql, " AND %s", unpriced);
+    fputs(" GROUP BY 1", sql);
 }
 
 /* The whole statement, owned by the caller; NULL when memory is short. */

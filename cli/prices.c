@@ -44,7 +44,7 @@ static const command self = {
         "\n"
         "Prices are built in, imported, or your own, in prices/own.json of the state folder; a later one comes before "
         "an\n"
-        "earlier one. Price files are JSON as LiteLLM's model_prices_and_context_window.json; \"-\" is standard input. "
+        "earlier one. Price files are JSON in the ecosystem's usual form (COSTS.md); \"-\" is standard input. "
         "Running\n"
         "programs take a change up within a second; what was priced before stays as it is (see \"steno help "
         "recost\").\n"

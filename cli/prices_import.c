@@ -184,7 +184,7 @@ int prices_import(const prices_options *options, const char *argument) {
     cleanup(clean_table) price_table *read = NULL;
     cleanup_free char *text = NULL;
     size_t size = 0;
-    price_changes changes;
+    price_changes changes = {0};
     char path[PRICE_STORE_PATH_BYTES];
     int failed = prices_open(&view);
     if (!failed) failed = price_source_read(argument, options->timeout_ms, &source);

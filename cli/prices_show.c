@@ -63,6 +63,13 @@ static void put_fact(const char *name, const char *value) {
     putchar('\n');
 }
 
+/* In which order the names were looked for: the last is the one that was found. */
+static void put_tried(const names *tried) {
+    cleanup_free char *list = join(tried), *safe = list ? text_line(list, strlen(list)) : NULL, *sentence = NULL;
+    if (!safe || asprintf(&sentence, "\nLooked for %s.\n\n", safe) < 0) return;
+    terminal_paragraphs(sentence);
+}
+
 /* Where a component is billed that has no price of its own: PRICE_COMPONENTS, if nowhere else. */
 static price_component billed_as(const price_entry *entry, price_component component) {
     price_component at = component;
@@ -122,7 +129,6 @@ static int print_table(const price_entry *entry) {
 
 static int print_found(const char *model, const prices_found *found, const names *tried) {
     const price_entry *entry = found->entry;
-    cleanup_free char *list = join(tried);
     put_fact("Model", model);
     put_fact("Entry", entry->model);
     if (found->named != entry) put_fact("Alias", found->named->model);
@@ -130,8 +136,7 @@ static int print_found(const char *model, const prices_found *found, const names
     put_fact("Prices of", entry->date);
     put_fact("Source", prices_layer_name(found->layer));
     put_fact("Origin", entry->origin);
-    put_fact("Tried", list);
-    putchar('\n');
+    put_tried(tried);
     const int failed = print_table(entry);
     if (!failed) put_substitutes(entry);
     return failed;

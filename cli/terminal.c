@@ -75,7 +75,8 @@ void terminal_paragraphs(const char *text) {
         if (*at == '\n') {
             putchar('\n');
             column = 0;
+            at++;
         }
-        at += strspn(at, " \n");
+        at += strspn(at, " ");
     }
 }
