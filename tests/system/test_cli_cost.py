@@ -410,8 +410,9 @@ class Waiting(CostTest):
         log.commit()
 
     def make_waiting(self, cursor, stored=NOW - 60):
-        """Three calls, of which the last two wait."""
-        calls = [call(NOW - 3600), call(NOW - 1800, priced=False), call(NOW - 60, priced=False), call(NOW, ended=False)]
+        """Four calls: one is priced, two wait, one is under way."""
+        now = time.time()
+        calls = [call(now - 7200), call(now - 3600, priced=False), call(now - 60, priced=False), call(now, ended=False)]
         log = self.make_log(calls)
         self.journal(log, [("pre_api_call", "call-0"), ("success", "call-0"), ("success", "call-1"), ("stream_event", "call-2"), ("failure", "call-2"), ("pre_api_call", "call-3")],
                      cursor, stored)
@@ -431,7 +432,7 @@ class Waiting(CostTest):
 
     def test_only_calls_of_the_time_range_are_missed(self):
         self.make_waiting(2)
-        self.assertIn("1 call is not priced yet", self.cost("--since", "10m").stderr)
+        self.assertIn("1 call is not priced yet", self.cost("--since", "30m").stderr)
         self.assertEqual(self.cost("--until", "2020-01-01").stderr, "")
 
     def test_who_has_only_just_been_stored_does_not_make_steno_cost_suspect(self):
