@@ -69,8 +69,11 @@ int price_store_write(const char *text, size_t size, char path[PRICE_STORE_PATH_
     if (inside < 0) return cannot("open", folder);
     cleanup_close int fd = open_new(inside, folder);
     if (fd < 0) return EXIT_FAILED;
-    if (ftruncate(fd, 0) || fchmod(fd, 0600) || !write_all(fd, text, size) || fsync(fd))
-        return cannot("write " NEW_NAME " in", folder);
+    if (ftruncate(fd, 0) || fchmod(fd, 0600) || !write_all(fd, text, size) || fsync(fd)) {
+        const int failed = cannot("write " NEW_NAME " in", folder);
+        unlinkat(inside, NEW_NAME, 0); /* it may be what fills the disk */
+        return failed;
+    }
     if (renameat(inside, NEW_NAME, inside, PRICES_IMPORTED)) return cannot("replace", path);
     return fsync(inside) ? cannot("write", folder) : EXIT_FINE;
 }

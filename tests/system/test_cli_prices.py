@@ -292,6 +292,7 @@ class Importing(PricesTest):
         self.assertEqual(set(self.imported), {"_import", *GOOD})
         ignoring = lambda: (limit(), signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
         self.refused("import", large, says=["cannot write", "File too large"], preexec_fn=ignoring)
+        self.assertEqual(os.listdir(self.dir / "prices"), ["imported.json"])
         self.prices("import", large)
         self.assertEqual(len(self.imported), 502)
         self.assertEqual(os.listdir(self.dir / "prices"), ["imported.json"])
