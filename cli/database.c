@@ -46,6 +46,11 @@ int database_open(place *where, sqlite3 **out) {
     return EXIT_FINE;
 }
 
+int database_begin(sqlite3 *database) {
+    const int code = sqlite3_exec(database, "BEGIN", NULL, NULL, NULL);
+    return database_end(database, code == SQLITE_OK ? SQLITE_DONE : code);
+}
+
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **out) {
     if (sqlite3_prepare_v2(database, sql, -1, out, NULL) == SQLITE_OK) return EXIT_FINE;
     return program_fail("the log cannot be read: %s", sqlite3_errmsg(database));

@@ -16,6 +16,8 @@
  * after telling what is wrong. `where` may be NULL.
  */
 int database_open(place *where, sqlite3 **out);
+/* From the next statement until it is closed the log is seen as it is at one moment. Returns as database_end. */
+int database_begin(sqlite3 *database);
 /* Prepares our own SQL: EXIT_FINE, or the exit status after telling why not. */
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **out);
 /* Tells what sqlite says about a statement that stopped with `code`; EXIT_FINE for SQLITE_DONE. */

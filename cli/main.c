@@ -27,6 +27,7 @@ static const struct verb {
     {"show", show_run, "show everything of one call"},
     {"tail", tail_run, "watch events as they are stored"},
     {"cost", cost_run, "sum up what calls cost"},
+    {"prices", prices_run, "show and import what models cost"},
     {"query", query_run, "read the log with SQL"},
     {"status", status_run, "tell how the daemon is"},
     {"replay", replay_run, "have a subscriber read events again"},

@@ -47,3 +47,36 @@ const char *terminal_tone(tone which) {
 const char *terminal_plain(void) { return terminal_colour() ? "\033[0m" : ""; }
 
 text_mode terminal_text_mode(void) { return terminal_is() ? TEXT_BLOCK : TEXT_RAW; }
+
+/* Code points, which for words and names of models is close enough to what they take on a terminal. */
+static size_t text_columns(const char *text, size_t size) {
+    size_t columns = 0;
+    uint32_t point;
+    for (size_t i = 0; i < size; columns++) {
+        const size_t length = text_decode(text + i, size - i, &point);
+        i += length ? length : 1;
+    }
+    return columns;
+}
+
+void terminal_paragraphs(const char *text) {
+    const size_t width = terminal_width();
+    size_t column = 0;
+    for (const char *at = text; *at;) {
+        const size_t size = strcspn(at, " \n"), columns = text_columns(at, size);
+        if (column && width && column + 1 + columns > width) {
+            putchar('\n');
+            column = 0;
+        }
+        if (column) putchar(' ');
+        fwrite(at, 1, size, stdout);
+        column += columns + (column ? 1 : 0);
+        at += size;
+        if (*at == '\n') {
+            putchar('\n');
+            column = 0;
+            at++;
+        }
+        at += strspn(at, " ");
+    }
+}

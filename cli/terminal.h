@@ -23,5 +23,7 @@ const char *terminal_tone(tone which);
 const char *terminal_plain(void);
 /* How text of others is printed here: TEXT_BLOCK on a terminal, else TEXT_RAW. */
 text_mode terminal_text_mode(void);
+/* Prints text of a line a paragraph, broken at spaces where the terminal ends. */
+void terminal_paragraphs(const char *text);
 
 #endif

@@ -11,6 +11,7 @@ int logs_run(int argc, char **argv);
 int show_run(int argc, char **argv);
 int tail_run(int argc, char **argv);
 int cost_run(int argc, char **argv);
+int prices_run(int argc, char **argv);
 int query_run(int argc, char **argv);
 int status_run(int argc, char **argv);
 int replay_run(int argc, char **argv);

@@ -272,8 +272,7 @@ static steno_status read_entry(const char *model, const json_t *row, price_ignor
         steno_status status = read_member(out, key, value, ignored, ctx, error);
         if (status) return status;
     }
-    if (!out->rates_count && !out->base_model)
-        return steno_fail(error, STENO_INVALID, "it has no price that is understood");
+    if (!out->rates_count && !out->base_model) return steno_fail(error, STENO_INVALID, PRICE_NONE_UNDERSTOOD);
     price_rate *fitting = reallocarray(out->rates, out->rates_count + 1, sizeof *fitting);
     if (fitting) out->rates = fitting;
     return STENO_OK;

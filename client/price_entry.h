@@ -77,6 +77,9 @@ typedef struct price_entry {
 /* Hears of each key that is not understood. May be NULL. */
 typedef void (*price_ignored_fn)(const char *key, void *ctx);
 
+/* Why an entry without one is left out: no mistake, where it is of a kind that Steno does not price. */
+#define PRICE_NONE_UNDERSTOOD "it has no price that is understood"
+
 /* Reads an entry. STENO_INVALID with why: a price is no price; it has none at all. STENO_NO_MEMORY. *out is then empty. */
 steno_status price_entry_read(const char *model, const json_t *row, price_ignored_fn ignored, void *ctx,
                               price_entry *out, steno_error *error);

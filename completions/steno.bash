@@ -4,6 +4,10 @@ _steno_names() { # of subscribers, for replay --to
   steno status --json 2>/dev/null | sed -n '/"subscribers"/,$s/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
 }
 
+_steno_models() { # that have a price, for prices show
+  steno prices list --json 2>/dev/null | sed -n 's/^ {"model":"\([^"]*\)".*/\1/p'
+}
+
 _steno() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -22,6 +26,12 @@ _steno() {
     mapfile -t COMPREPLY < <(compgen -W "$(steno help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p') --dir --help --version" -- "$word")
   elif [[ $before == --to ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_steno_names)" -- "$word")
+  elif [[ $verb == prices && $before == prices ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(steno prices --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')" -- "$word")
+  elif [[ $verb == prices && $before == show ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_steno_models)" -- "$word")
+  elif [[ $verb == prices && $before =~ ^(check|diff|import)$ && $word != -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
   elif [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(steno "$verb" --help | grep -o -- '--[a-z][a-z-]*' | sort -u)" -- "$word")
   else

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import select
 import shutil
 import signal
@@ -99,6 +100,25 @@ class SystemTest(unittest.TestCase):
 
     def steno(self, *args, **options):
         return self.run_program("steno", *args, **options)
+
+    def on_terminal(self, columns, *args, **env):
+        """What `steno ARGS` prints on a terminal of that width."""
+        parent, child = pty.openpty()
+        subprocess.run(["stty", "-F", os.ttyname(child), "cols", str(columns), "rows", "40"], check=True)
+        process = subprocess.Popen([BIN / "steno", *args], env=dict(self.env, TERM="xterm-256color", **env), stdin=child, stdout=child, stderr=child)
+        os.close(child)
+        output = b""
+        while True:
+            try:
+                data = os.read(parent, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not data:
+                break
+            output += data
+        os.close(parent)
+        self.assertEqual(process.wait(), 0, output)
+        return output.decode().replace("\r\n", "\n")
 
     def start_daemon(self, *args):
         daemon = self.start("stenod", *args)

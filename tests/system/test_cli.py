@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -245,8 +244,9 @@ class Cli(harness.SystemTest):
     def test_completion_in_bash_knows_verbs_options_and_choices(self):
         script = f"PATH={BIN}:$PATH; . {harness.SOURCE}/completions/steno.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _steno; echo ${{COMPREPLY[*]}}"
         for words, expected in ((("lo",), "logs"), (("help", "re"), "replay"), (("logs", "--s"), "--since --status"), (("logs", "--status", "f"), "failure"),
-                                (("tail", "--from", ""), "beginning now"), (("--dir", "/tmp", "que"), "query")):
-            result = subprocess.run(["bash", "-c", script, "bash", "steno", *words], capture_output=True, text=True, check=True)
+                                (("tail", "--from", ""), "beginning now"), (("--dir", "/tmp", "que"), "query"), (("cost", "--by", "w"), "week"),
+                                (("prices", "i"), "import"), (("prices", "show", "gpt-4o-mi"), "gpt-4o-mini"), (("prices", "list", "--p"), "--provider")):
+            result = subprocess.run(["bash", "-c", script, "bash", "steno", *words], capture_output=True, text=True, check=True, env=self.env)
             self.assertEqual((result.stdout.strip(), result.stderr), (expected, ""), words)
 
     # ---- what people mistype, and what is missing ----
@@ -298,26 +298,6 @@ class Cli(harness.SystemTest):
         self.assertIn("No space left", result.stderr)
 
     # ---- on a terminal ----
-
-    def on_terminal(self, columns, *args):
-        """What a command prints on a terminal of that width."""
-        parent, child = pty.openpty()
-        subprocess.run(["stty", "-F", os.ttyname(child), "cols", str(columns), "rows", "40"], check=True)
-        env = dict(self.env, TERM="xterm-256color")
-        process = subprocess.Popen([BIN / "steno", *args], env=env, stdin=child, stdout=child, stderr=child)
-        os.close(child)
-        output = b""
-        while True:
-            try:
-                data = os.read(parent, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            output += data
-        os.close(parent)
-        self.assertEqual(process.wait(), 0, output)
-        return output.decode()
 
     def test_tables_fit_the_terminal(self):
         self.fill()
