@@ -32,6 +32,8 @@ static const char HELP[] = "Computes the cost of each call as it ends and writes
 /* What was read from the bus and is not in the database yet. */
 typedef struct pricing {
     cost_log *log;
+    steno_prices *prices;
+    bool prices_complained; /* about a price file that is damaged */
     steno_subscriber *subscriber;
     size_t count;
     int64_t write_at; /* the rows in hand are due */
@@ -55,6 +57,21 @@ static bool may_work_later(steno_status status) {
     return status == STENO_TIMEOUT || status == STENO_SYSTEM || status == STENO_NO_MEMORY;
 }
 
+static void forget_rows(pricing *self) {
+    for (size_t i = 0; i < self->count; i++) cost_row_clear(&self->rows[i]);
+    self->count = 0;
+}
+
+/* Says it once that a price file can't be read, and once that it can again. */
+static void check_prices(pricing *self) {
+    steno_error problem;
+    steno_prices_refresh(self->prices);
+    const bool damaged = steno_prices_problem(self->prices, &problem);
+    if (damaged && !self->prices_complained) complain("prices as they were before", &problem);
+    if (!damaged && self->prices_complained) fprintf(stderr, PROGRAM ": the price files are well again\n");
+    self->prices_complained = damaged;
+}
+
 /* Writes what is in hand. Waits for a database that is locked or full; nothing is read from the bus meanwhile. */
 static steno_status write_rows(pricing *self, steno_error *error) {
     const uint64_t offset = steno_subscriber_offset(self->subscriber);
@@ -67,7 +84,7 @@ static steno_status write_rows(pricing *self, steno_error *error) {
     if (status) return status;
     if (self->complained) fprintf(stderr, PROGRAM ": the database takes costs again\n");
     self->complained = false;
-    self->count = 0;
+    forget_rows(self);
     self->write_at = clock_after(IDLE_MS);
     return STENO_OK;
 }
@@ -80,7 +97,7 @@ static bool write_due(const pricing *self) {
 
 /* Reads, prices and writes until a signal (STENO_OK), somebody else's move of the cursor (STENO_BUSY), or an error. */
 static steno_status follow(pricing *self, steno_error *error) {
-    self->count = 0;
+    forget_rows(self);
     self->write_at = clock_after(IDLE_MS);
     for (;;) {
         const steno_event *event;
@@ -88,11 +105,12 @@ static steno_status follow(pricing *self, steno_error *error) {
         steno_status status = steno_subscriber_next(self->subscriber, wait_ms, &event, error);
         if (status == STENO_END) return self->count ? write_rows(self, error) : STENO_OK;
         if (status && status != STENO_TIMEOUT) return status;
-        if (event && cost_row_from(event, &self->rows[self->count])) {
+        if (event && cost_row_from(event, self->prices, &self->rows[self->count])) {
             if (self->count == 0) self->write_at = clock_earlier(self->write_at, clock_after(BATCH_MS));
             self->count++;
         }
         if (!event) status = cost_log_check_cursor(self->log, error);
+        if (!event) check_prices(self);
         if (status && status != STENO_TIMEOUT) return status;
         if (!write_due(self)) continue;
         status = write_rows(self, error);
@@ -126,6 +144,8 @@ static steno_status follow_from_cursor(pricing *self, const char *dir, steno_err
 static steno_status run(pricing *self, const char *dir, steno_error *error) {
     place where;
     steno_status status = place_open(&where, dir, error);
+    if (!status) status = steno_prices_open(dir, &self->prices, error);
+    if (!status) check_prices(self);
     while (!status && stop_signal_count() == 0) {
         if (!self->log) status = cost_log_open(where.log, &self->log, error);
         if (status == STENO_NOT_FOUND) {
@@ -177,7 +197,11 @@ int main(int argc, char **argv) {
     steno_error error = {0};
     steno_status status = self ? stop_signal_install(&error) : steno_fail(&error, STENO_NO_MEMORY, "no memory");
     if (!status) status = run(self, dir, &error);
-    if (self) cost_log_close(self->log);
+    if (self) {
+        forget_rows(self);
+        cost_log_close(self->log);
+        steno_prices_free(self->prices);
+    }
     if (status) complain("cannot go on", &error);
     return status ? 1 : 0;
 }

@@ -1,4 +1,4 @@
-/* steno-cost's side of log.db: short immediate transactions beside the daemon's. May touch tables `cost` and `subscriber`. */
+/* steno-cost's side of log.db: short immediate transactions beside the daemon's. May touch tables `cost`, `spend` and `subscriber`. */
 #include "subscribers/cost_log.h"
 
 #include <sqlite3.h>
@@ -8,17 +8,21 @@
 #include "schema/clean.h"
 #include "schema/identity.h"
 #include "schema/log.h"
+#include "subscribers/spend.h"
 
 /* The daemon's transactions take milliseconds; this is for a machine that was asleep or a long checkpoint. */
 #define BUSY_TIMEOUT_MS 10000
 
 static const char INSERT_COST[] =
-    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved, price_source, reported, "
+    "breakdown, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
     " ON CONFLICT (call_id) DO UPDATE SET offset = excluded.offset, pico_dollars = excluded.pico_dollars,"
     " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date, saved = "
-    "excluded.saved"
+    "excluded.saved, price_source = excluded.price_source, reported = excluded.reported, breakdown = "
+    "excluded.breakdown, facts = excluded.facts"
     " WHERE excluded.offset <= cost.offset";
+static const char READ_COST[] =
+    "SELECT pico_dollars, source = 'estimated', coalesce(saved, 0), coalesce(reported, 0) FROM cost WHERE call_id = ?1";
 static const char MOVE_CURSOR[] =
     "UPDATE subscriber SET offset = ?1, updated = ?2 WHERE name = '" COST_SUBSCRIBER "' AND offset = ?3";
 static const char MAKE_CURSOR[] =
@@ -27,7 +31,8 @@ static const char READ_CURSOR[] = "SELECT offset FROM subscriber WHERE name = '"
 
 struct cost_log {
     sqlite3 *database;
-    sqlite3_stmt *insert_cost, *move_cursor, *read_cursor;
+    sqlite3_stmt *insert_cost, *read_cost, *move_cursor, *read_cursor;
+    spend *spend;
     uint64_t cursor;
 };
 
@@ -79,6 +84,8 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
         execute(self, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0", "cannot set up", error);
     if (!status) status = check_schema(self, error);
     if (!status) status = prepare(self, INSERT_COST, &self->insert_cost, error);
+    if (!status) status = prepare(self, READ_COST, &self->read_cost, error);
+    if (!status && !(self->spend = spend_new(self->database, error))) status = error ? error->status : STENO_CORRUPT;
     if (!status) status = prepare(self, MOVE_CURSOR, &self->move_cursor, error);
     if (!status) status = prepare(self, READ_CURSOR, &self->read_cursor, error);
     if (status) return status;
@@ -89,7 +96,9 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
 
 void cost_log_close(cost_log *self) {
     if (!self) return;
+    spend_free(self->spend);
     sqlite3_finalize(self->insert_cost);
+    sqlite3_finalize(self->read_cost);
     sqlite3_finalize(self->move_cursor);
     sqlite3_finalize(self->read_cursor);
     sqlite3_close(self->database);
@@ -128,25 +137,61 @@ steno_status cost_log_check_cursor(cost_log *self, steno_error *error) {
     return status || offset == self->cursor ? status : moved(error);
 }
 
+static void bind_known(sqlite3_stmt *statement, int at, bool known, int64_t number) {
+    if (known)
+        sqlite3_bind_int64(statement, at, number);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+/* NULL and "" are NULL. */
+static void bind_text(sqlite3_stmt *statement, int at, const char *text) {
+    sqlite3_bind_text(statement, at, text && *text ? text : NULL, -1, SQLITE_STATIC);
+}
+
+/* What the call's row counts as until now. False: it has none. */
+static bool read_before(cost_log *self, const char *call_id, spend_cost *out) {
+    sqlite3_stmt *statement = self->read_cost;
+    sqlite3_bind_text(statement, 1, call_id, -1, SQLITE_STATIC);
+    const bool there = sqlite3_step(statement) == SQLITE_ROW;
+    if (there)
+        *out = (spend_cost){.known = sqlite3_column_type(statement, 0) != SQLITE_NULL,
+                            .pico_dollars = sqlite3_column_int64(statement, 0),
+                            .estimated = sqlite3_column_int(statement, 1),
+                            .saved = sqlite3_column_int64(statement, 2),
+                            .reported = sqlite3_column_int64(statement, 3)};
+    sqlite3_reset(statement);
+    return there;
+}
+
+static int64_t known(int64_t number) { return number == STENO_UNKNOWN ? 0 : number; }
+
 static steno_status insert(cost_log *self, const cost_row *row, steno_error *error) {
     sqlite3_stmt *statement = self->insert_cost;
+    spend_cost before;
+    const spend_cost now = {.known = row->known,
+                            .pico_dollars = row->known ? row->pico_dollars : 0,
+                            .saved = known(row->saved),
+                            .reported = known(row->reported)};
+    const bool again = read_before(self, row->call_id, &before);
     sqlite3_bind_text(statement, 1, row->call_id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, (int64_t)row->offset);
-    if (row->known)
-        sqlite3_bind_int64(statement, 3, row->pico_dollars);
-    else
-        sqlite3_bind_null(statement, 3);
-    sqlite3_bind_text(statement, 4, row->source, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 5, *row->price_model ? row->price_model : NULL, -1,
-                      SQLITE_STATIC); /* NULL binds NULL */
-    sqlite3_bind_text(statement, 6, *row->price_date ? row->price_date : NULL, -1, SQLITE_STATIC);
-    if (row->saved != STENO_UNKNOWN)
-        sqlite3_bind_int64(statement, 7, row->saved);
-    else
-        sqlite3_bind_null(statement, 7);
+    bind_known(statement, 3, row->known, row->pico_dollars);
+    bind_text(statement, 4, row->source);
+    bind_text(statement, 5, row->price_model);
+    bind_text(statement, 6, row->price_date);
+    bind_known(statement, 7, row->saved != STENO_UNKNOWN, row->saved);
+    bind_text(statement, 8, row->price_source);
+    bind_known(statement, 9, row->reported != STENO_UNKNOWN, row->reported);
+    bind_text(statement, 10, row->breakdown);
+    bind_text(statement, 11, row->facts);
     const int code = sqlite3_step(statement);
-    const steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
+    const bool changed = code == SQLITE_DONE && sqlite3_changes(self->database) > 0;
+    steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
     sqlite3_reset(statement);
+    if (!changed) return status; /* an earlier event of the call counts */
+    if (spend_add(self->spend, row->call_id, again ? &before : NULL, &now))
+        status = fail(self, "cannot add up a cost", error);
     return status;
 }
 
@@ -164,7 +209,9 @@ steno_status cost_log_write(cost_log *self, const cost_row *rows, size_t count, 
     steno_status status = execute(self, "BEGIN IMMEDIATE", "cannot begin to write", error);
     if (status) return status;
     status = move_cursor(self, offset, error);
+    spend_begin(self->spend);
     for (size_t i = 0; i < count && !status; i++) status = insert(self, &rows[i], error);
+    if (!status && spend_write(self->spend)) status = fail(self, "cannot store sums", error);
     if (!status) status = execute(self, "COMMIT", "cannot store costs", error);
     if (status && !sqlite3_get_autocommit(self->database)) sqlite3_exec(self->database, "ROLLBACK", NULL, NULL, NULL);
     if (!status) self->cursor = offset;

@@ -1,5 +1,5 @@
-/* The two tables that steno-cost writes: `cost`, and its own row in `subscriber`.
- * Invariant: both change in one transaction, so a call is priced once whatever is killed when.
+/* The tables that steno-cost writes: `cost`, its sums in `spend`, and its own row in `subscriber`.
+ * Invariant: all change in one transaction, so a call is priced once whatever is killed when.
  */
 #ifndef SUBSCRIBERS_COST_LOG_H
 #define SUBSCRIBERS_COST_LOG_H

@@ -260,6 +260,7 @@ class KillMinus9(harness.SystemTest):
             return counts["costs"] == counts["calls"]
 
         wait_for(settled, "steno-cost to catch up", patience)
+        self.check_spend()
         (sums,) = self.sql("SELECT sum(pico_dollars) AS pico, count(*) AS n FROM cost")
         (successes,) = self.sql("SELECT count(*) AS n FROM call WHERE status = 'success'")
         self.assertEqual(sums["pico"], successes["n"] * COST)

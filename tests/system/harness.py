@@ -184,6 +184,24 @@ class SystemTest(unittest.TestCase):
         finally:
             connection.close()
 
+    def check_spend(self):
+        """The roll-ups are the sums of what is in `cost` and `call`, each call once in each dimension (and once for each of its tags)."""
+        columns = ("calls", "failures", "unpriced", "priced", "estimated", "prompt_tokens", "cached_tokens", "completion_tokens", "pico_dollars", "saved", "reported")
+        expected = {}
+        for row in self.sql("SELECT call.*, cost.pico_dollars AS pico, cost.source, cost.saved, cost.reported FROM call JOIN cost ON cost.call_id = call.call_id"):
+            failed = row["status"] == "failure"
+            came = [row[name] for name in ("prompt_tokens", "completion_tokens", "first_token")] != [None] * 3
+            known = row["pico"] is not None
+            figures = (1, failed, not known and not (failed and not came), known, row["source"] == "estimated", row["prompt_tokens"] or 0,
+                       row["cached_tokens"] or 0, row["completion_tokens"] or 0, row["pico"] or 0, row["saved"] or 0, row["reported"] or 0)
+            tags = json.loads(row["tags"] or "[]") or [""]
+            keys = [("all", ""), *((kind, row[kind] or "") for kind in ("model", "provider", "app", "user")), *(("tag", tag) for tag in tags)]
+            for kind, name in keys:
+                key = (kind, name, int(row["started"] / 900))
+                expected[key] = [a + b for a, b in zip(expected.get(key, [0] * len(columns)), figures)]
+        got = {(row["kind"], row["name"], row["slot"]): [row[name] for name in columns] for row in self.sql("SELECT * FROM spend")}
+        self.assertEqual(got, expected)
+
     def wait_for_rows(self, count, query, *params):
         return wait_for(lambda: (rows := self.sql(query, *params)) and len(rows) >= count and rows, f"{count} rows of {query}")
 

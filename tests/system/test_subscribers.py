@@ -271,8 +271,37 @@ class Cost(SubscriberTest):
         cost = {row["source"]: row["pico_dollars"] for row in rows}
         self.assertGreater(cost["table"], 0)
         self.assertLess(cost["table"], self.PICO)
-        self.assertEqual([row["source"] for row in rows if row["price_model"] and row["price_date"]], ["table"])
+        self.assertEqual([row["source"] for row in rows if row["price_model"] and row["price_date"]], ["table", "cache"])
         self.assertEqual((cost["cache"], cost["reported"], cost["unknown"]), (0, self.PICO // 4, None))
+
+    def test_roll_ups_are_the_sums_and_stay_so_over_every_replay(self):
+        self.start_daemon()
+        self.start_cost()
+        out = self.publisher()
+        usage = {"prompt_tokens": 1000, "completion_tokens": 100, "cached_tokens": 300}
+        for number in range(60):
+            self.emit(out, model=["gpt-4o-mini", "nobody-knows", "gpt-4o"][number % 3], usage=usage, user=["alice", "bob", None][number % 3],
+                      tags=[[], ["a"], ["a", "b"], ["a", "a"]][number % 4], cache_hit=number % 7 == 0, start_time=1.8e9 + number * 100,
+                      **({"response_cost": 0.5} if number % 5 == 0 else {}))
+        self.emit(out, "failure", model="gpt-4o-mini", error={"type": "RateLimit"})
+        self.emit(out, "failure", model="gpt-4o-mini", usage={"prompt_tokens": 7}, error={"type": "Connection"})
+        self.wait_for_rows(62, "select * from cost")
+        self.check_spend()
+        (cost,) = self.sql("select * from cost where call_id = (select call_id from call where model = 'gpt-4o' and cache_hit = 0 limit 1)")
+        (price,) = [row for row in json.loads((SOURCE / "client" / "prices.json").read_text()).items() if row[0] == "gpt-4o"]
+        each = {"input": "input_cost_per_token", "cache_read": "cache_read_input_token_cost", "output": "output_cost_per_token"}
+        self.assertEqual(json.loads(cost["breakdown"]), {component: [count, round(price[1][each[component]] * 1e12)]
+                                                         for component, count in (("input", 700), ("cache_read", 300), ("output", 100))})
+        self.assertEqual((cost["price_source"], cost["price_date"]), ("built-in", price[1]["price_date"]))
+        # Over what is there, and from nothing.
+        before = self.sql("select * from spend order by kind, name, slot")
+        for nothing in (False, True):
+            if nothing:
+                with sqlite3.connect(self.dir / "log.db", timeout=10) as database:
+                    database.executescript("delete from cost; delete from spend;")
+            self.steno("replay", "--to", "steno-cost", "--from", "beginning")
+            wait_for(lambda: self.sql("select offset from subscriber where name = 'steno-cost'")[0]["offset"] == 62, "steno-cost to be there again")
+            self.assertEqual(self.sql("select * from spend order by kind, name, slot"), before)
 
     def test_sum_is_exact_however_often_it_is_killed(self):
         self.start_daemon()

@@ -7,18 +7,30 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "client/steno.h"
+#include "client/prices.h"
 #include "subscribers/cost_row.h"
 
 steno_status steno_cost_of(steno_prices *prices, const steno_cost_ask *ask, steno_cost *out, steno_error *error) {
     (void)prices;
-    if (strcmp(ask->model, "priced")) return steno_fail(error, STENO_NOT_FOUND, "no price");
+    if (strcmp(ask->model, "priced") && (!ask->answered_model || strcmp(ask->answered_model, "priced")))
+        return steno_fail(error, STENO_NOT_FOUND, "no price");
     if (ask->usage.prompt_tokens == STENO_UNKNOWN || ask->usage.completion_tokens == STENO_UNKNOWN)
         return steno_fail(error, STENO_INVALID, "no usage");
     *out = (steno_cost){.pico_dollars = ask->usage.prompt_tokens + ask->usage.completion_tokens,
                         .price_model = "priced-entry",
                         .price_date = "2026-01-02"};
     return STENO_OK;
+}
+
+char *steno_cost_breakdown(const steno_cost *cost) {
+    (void)cost;
+    return strdup("{\"input\":[1,1]}");
+}
+
+bool prices_region(const char *provider, const char *url, char out[32]) {
+    if (!provider || !url || strcmp(provider, "bedrock")) return false;
+    strcpy(out, "us-east-1");
+    return true;
 }
 
 /* Decides the row of an event given as JSON fields. */
@@ -37,7 +49,7 @@ static bool decide(const char *json, cost_row *row) {
     steno_event *event;
     assert_int_equal(steno_event_decode(inner, inner_size, &event, NULL), STENO_OK);
     steno_event_set_offset(event, 77);
-    const bool is_row = cost_row_from(event, row);
+    const bool is_row = cost_row_from(event, NULL, row);
     steno_event_free(event);
     steno_draft_free(draft);
     return is_row;
@@ -130,8 +142,36 @@ static void what_ends_no_call_has_no_row(void **state) {
     assert_false(decide("{\"event\":\"success.mine\",\"call_id\":\"a\"}", &row));
 }
 
+static void what_pricing_needs_beside_the_call_is_kept(void **state) {
+    (void)state;
+    cost_row row;
+    assert_true(decide(
+        "{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"alias\",\"provider\":\"bedrock\",\"api_base\":\"x\","
+        "\"response\":{\"model\":\"priced\"},\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
+        "\"web_searches\":2,\"service_tier\":\"flex\",\"reported_cost\":0.5,\"raw\":{\"x\":1}}}",
+        &row));
+    assert_string_equal(row.facts, "{\"answered\":\"priced\",\"region\":\"us-east-1\",\"usage\":{\"web_searches\":2,"
+                                   "\"service_tier\":\"flex\",\"reported_cost\":0.5}}");
+    assert_true(row.reported == INT64_C(500000000000));
+    cost_row_clear(&row);
+}
+
+static void what_the_provider_reports_comes_before_what_the_app_does(void **state) {
+    (void)state;
+    cost_row row;
+    assert_true(
+        decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"nothing\",\"response_cost\":9.0,\"usage\":{"
+               "\"reported_cost\":0.25}}",
+               &row));
+    assert_string_equal(row.source, "reported");
+    assert_true(row.pico_dollars == INT64_C(250000000000));
+    cost_row_clear(&row);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_pricing_needs_beside_the_call_is_kept),
+        cmocka_unit_test(what_the_provider_reports_comes_before_what_the_app_does),
         cmocka_unit_test(usage_times_price_comes_first),
         cmocka_unit_test(cut_stream_costs_what_it_used),
         cmocka_unit_test(alias_is_priced_as_the_model_that_answered),
