@@ -114,9 +114,8 @@ static void refuse(const json_t *budget, const char *scope, double until, steno_
     const char *period = json_string_value(json_object_get(budget, "period"));
     if (until > 0 && localtime_r(&seconds, &local)) strftime(end, sizeof end, "%Y-%m-%d %H:%M", &local);
     failure_set(error, "BudgetExceeded", 0, false,
-                "the budget of %.200s is used up: $%.2f of $%.2f%s%.16s; calls are refused until %s, or raise it with "
-                "`steno budget set`",
-                scope, json_number_value(json_object_get(budget, "spent_usd")),
+                "the budget of %.200s is used up: $%.2f of $%.2f%s%.16s; calls are refused until %s", scope,
+                json_number_value(json_object_get(budget, "spent_usd")),
                 json_number_value(json_object_get(budget, "limit_usd")), period && until > 0 ? " this " : "",
                 period && until > 0 ? period : "", end);
 }

@@ -1,5 +1,4 @@
--- The log: SQLite, WAL. stenod writes events and calls; steno-cost writes `cost`, `spend` and `alert` together with its cursor; `steno budget`
--- writes `budget`, and `steno recost` `cost`, `cost_before` and `spend`.
+-- The log: SQLite, WAL. stenod writes events and calls; steno-cost writes `cost` and `spend`, together with its cursor.
 -- People and tools read the view `calls`. Times are Unix seconds (REAL), texts UTF-8, JSON columns JSON text.
 
 -- Who published: one row for each life of a client (the daemon itself is one too).
@@ -100,20 +99,6 @@ CREATE TABLE cost (
     facts        TEXT                       -- JSON: what pricing needs beside table `call`; NULL: nothing
 ) WITHOUT ROWID;
 
--- What a call was said to cost before `steno recost`.
-CREATE TABLE cost_before (
-    id           INTEGER PRIMARY KEY,
-    call_id      TEXT NOT NULL,
-    replaced     REAL NOT NULL,             -- when
-    pico_dollars INTEGER,
-    source       TEXT NOT NULL,
-    price_model  TEXT,
-    price_date   TEXT,
-    price_source TEXT,
-    breakdown    TEXT
-);
-CREATE INDEX cost_before_call ON cost_before (call_id);
-
 -- Sums of ended calls by when they started, in quarters of an hour (every time zone is a multiple of that), and by each of their dimensions. A call
 -- with two tags counts for both; `all` is each call once. They stay when calls are deleted.
 CREATE TABLE spend (
@@ -141,35 +126,6 @@ SELECT date(slot * 900, 'unixepoch', 'localtime') AS day, kind, name, sum(calls)
        sum(completion_tokens) AS completion_tokens, total(pico_dollars) / 1e12 AS cost_usd, total(saved) / 1e12 AS saved_usd
   FROM spend
  GROUP BY 1, 2, 3;
-
--- Limits on spending: by `steno budget set`, or from [budget …] of stenod.ini.
-CREATE TABLE budget (
-    scope        TEXT NOT NULL,             -- all, user:NAME, tag:…, app:…, model:…, provider:…
-    period       TEXT NOT NULL CHECK (period IN ('day', 'week', 'month', 'ever')), -- of local time; weeks begin on Monday
-    pico_dollars INTEGER NOT NULL CHECK (pico_dollars > 0),
-    stop         INTEGER NOT NULL DEFAULT 0, -- clients that keep budgets refuse further calls
-    configured   INTEGER NOT NULL DEFAULT 0, -- from stenod.ini, which is where it can be changed
-    PRIMARY KEY (scope, period)
-) WITHOUT ROWID;
-
--- Which alerts were due, each once a period and level.
-CREATE TABLE alert (
-    alert_id     TEXT PRIMARY KEY,          -- alert-SCOPE-PERIOD-START-LEVEL, as in event alert.budget
-    scope        TEXT NOT NULL,
-    period       TEXT NOT NULL,
-    period_start INTEGER NOT NULL,          -- Unix seconds; 0: ever
-    level        INTEGER NOT NULL,          -- percent: 50, 80, 100
-    time         REAL NOT NULL,
-    pico_dollars INTEGER NOT NULL,          -- spent by then
-    published    INTEGER NOT NULL DEFAULT 0 -- the event is in steno-cost's spool
-) WITHOUT ROWID;
-
--- How far a text file that steno-cost writes goes with table `cost`: what is in it beyond that is cut off before it writes on.
-CREATE TABLE cost_file (
-    path  TEXT PRIMARY KEY,
-    inode INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
-) WITHOUT ROWID;
 
 -- How far each subscriber has come.
 CREATE TABLE subscriber (

@@ -1,4 +1,4 @@
--- Version 3 → 4: breakdowns, roll-ups of what was spent, budgets.
+-- Version 3 → 4: breakdowns, roll-ups of what was spent.
 DROP VIEW calls;
 ALTER TABLE cost RENAME TO cost_3;
 CREATE TABLE cost (
@@ -19,18 +19,6 @@ CREATE TABLE cost (
 INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved, price_source)
 SELECT call_id, offset, pico_dollars, source, price_model, price_date, saved, CASE source WHEN 'table' THEN 'built-in' END FROM cost_3;
 DROP TABLE cost_3;
-CREATE TABLE cost_before (
-    id           INTEGER PRIMARY KEY,
-    call_id      TEXT NOT NULL,
-    replaced     REAL NOT NULL,
-    pico_dollars INTEGER,
-    source       TEXT NOT NULL,
-    price_model  TEXT,
-    price_date   TEXT,
-    price_source TEXT,
-    breakdown    TEXT
-);
-CREATE INDEX cost_before_call ON cost_before (call_id);
 CREATE TABLE spend (
     kind               TEXT NOT NULL,
     name               TEXT NOT NULL,
@@ -54,29 +42,6 @@ SELECT date(slot * 900, 'unixepoch', 'localtime') AS day, kind, name, sum(calls)
        sum(completion_tokens) AS completion_tokens, total(pico_dollars) / 1e12 AS cost_usd, total(saved) / 1e12 AS saved_usd
   FROM spend
  GROUP BY 1, 2, 3;
-CREATE TABLE budget (
-    scope        TEXT NOT NULL,
-    period       TEXT NOT NULL CHECK (period IN ('day', 'week', 'month', 'ever')),
-    pico_dollars INTEGER NOT NULL CHECK (pico_dollars > 0),
-    stop         INTEGER NOT NULL DEFAULT 0,
-    configured   INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (scope, period)
-) WITHOUT ROWID;
-CREATE TABLE alert (
-    alert_id     TEXT PRIMARY KEY,
-    scope        TEXT NOT NULL,
-    period       TEXT NOT NULL,
-    period_start INTEGER NOT NULL,
-    level        INTEGER NOT NULL,
-    time         REAL NOT NULL,
-    pico_dollars INTEGER NOT NULL,
-    published    INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE cost_file (
-    path  TEXT PRIMARY KEY,
-    inode INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
-) WITHOUT ROWID;
 CREATE VIEW calls AS
 SELECT call.call_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', call.started, 'unixepoch') AS started_at,

@@ -267,10 +267,8 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
     write_batch();
     store_close(log_db);
-    run("DROP VIEW calls; CREATE VIEW calls AS SELECT call_id FROM call; DROP VIEW spend_daily; DROP TABLE spend; DROP "
-        "TABLE cost_before; DROP TABLE budget; DROP "
-        "TABLE "
-        "alert; DROP TABLE cost_file; DROP TABLE cost; CREATE TABLE cost (call_id TEXT PRIMARY KEY, offset INTEGER, "
+    run("DROP VIEW calls; CREATE VIEW calls AS SELECT call_id FROM call; DROP VIEW spend_daily; DROP TABLE spend; "
+        "DROP TABLE cost; CREATE TABLE cost (call_id TEXT PRIMARY KEY, offset INTEGER, "
         "pico_dollars INTEGER, source TEXT, price_model TEXT, price_date TEXT) WITHOUT ROWID;"
         "ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; PRAGMA user_version = 1");
     run("INSERT INTO call (call_id, status, started, model, tags) VALUES ('a', 'success', 100, 'm', '[\"x\",\"y\"]'),"
