@@ -114,7 +114,7 @@ class Looking(PricesTest):
         self.refused("list", "no-such-model", says="no-such-model")
 
     def test_show_tells_which_entry_counts_and_how_it_was_found(self):
-        for model, provider, entry in (("gpt-4o", None, "gpt-4o"), ("openai/gpt-4o", None, "gpt-4o"), ("gpt-4o-mini-2024-07-18", "openai", "gpt-4o-mini"), ("GPT-4O", "openai", "gpt-4o")):
+        for model, provider, entry in (("gpt-4o", None, "gpt-4o"), ("openai/gpt-4o", None, "gpt-4o"), ("gpt-4.1-nano-2031-01-02", "openai", "gpt-4.1-nano"), ("GPT-4O", "openai", "gpt-4o")):
             found = self.json("show", model, *(("--provider", provider) if provider else ()))
             self.assertEqual((found["model"], found["entry"]), (model, entry))
             self.assertEqual(found["tried"][-1].lower(), entry)
@@ -162,7 +162,8 @@ class Looking(PricesTest):
         self.assertIn("0 entries are new, 0 have other prices", self.prices("diff").stdout)
         self.assertEqual(self.json("diff"), [])
         self.prices("import", self.file(GOOD))
-        self.own({"gpt-4o-mini": {"litellm_provider": "openai", "input_cost_per_token": 1, "output_cost_per_token": 6e-7, "cache_read_input_token_cost": 7.5e-8}})
+        built_in = json.loads((harness.SOURCE / "client/prices.json").read_text())["gpt-4o-mini"]
+        self.own({"gpt-4o-mini": {**built_in, "input_cost_per_token": 1}})
         found = {entry["model"]: entry for entry in self.json("diff")}
         self.assertEqual({name: (entry["change"], entry["source"]) for name, entry in found.items()},
                          {"gpt-4o": ("changed", "imported"), "gpt-4o-mini": ("changed", "own"), "mine": ("new", "imported")})

@@ -175,7 +175,10 @@ static void every_entry_of_the_table_is_sane(void **state) {
             built_in_cost(provider, model, tokens(1000, 0, 0), &input) ||
             built_in_cost(provider, model, tokens(1000, 0, 1000), &read))
             fail_msg("%s has no price", model);
-        if (strcmp(whole.price_model, model)) fail_msg("%s is priced as %s", model, whole.price_model);
+        char qualified[256];
+        snprintf(qualified, sizeof qualified, "%s/%s", provider, model);
+        if (strcmp(whole.price_model, model) && strcmp(whole.price_model, qualified))
+            fail_msg("%s is priced as %s", model, whole.price_model);
         if (strlen(whole.price_date) != 10) fail_msg("%s: when was that true?", model);
         if (whole.pico_dollars < 0 || whole.pico_dollars > INT64_C(1000000000000) ||
             read.pico_dollars > input.pico_dollars)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/prices.h"
+#include "schema/clean.h"
 #include "subscribers/cost_row.h"
 
 steno_status steno_cost_of(steno_prices *prices, const steno_cost_ask *ask, steno_cost *out, steno_error *error) {
@@ -59,7 +60,7 @@ static bool decide(const char *json, cost_row *row) {
 
 static void usage_times_price_comes_first(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"priced\",\"response_cost\":5.0," USAGE "}", &row));
     assert_true(row.known);
@@ -73,14 +74,14 @@ static void usage_times_price_comes_first(void **state) {
 
 static void cut_stream_costs_what_it_used(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(decide("{\"event\":\"failure\",\"call_id\":\"a\",\"model\":\"priced\"," USAGE "}", &row));
     assert_int_equal(row.pico_dollars, 120);
 }
 
 static void alias_is_priced_as_the_model_that_answered(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(decide(
         "{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"mine\",\"response\":{\"model\":\"priced\"}," USAGE "}",
         &row));
@@ -90,7 +91,7 @@ static void alias_is_priced_as_the_model_that_answered(void **state) {
 
 static void answer_from_a_cache_is_free(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"priced\",\"cache_hit\":true," USAGE "}", &row));
     assert_true(row.known);
@@ -100,7 +101,7 @@ static void answer_from_a_cache_is_free(void **state) {
 
 static void reported_cost_serves_where_there_is_no_price(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"x\",\"response_cost\":0.00123," USAGE "}", &row));
     assert_int_equal(row.pico_dollars, 1230000000);
@@ -125,7 +126,7 @@ static void unknown_is_never_zero(void **state) {
         "{\"event\":\"failure\",\"call_id\":\"a\"}",
     };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-        cost_row row;
+        cleanup(cost_row_clear) cost_row row = {0};
         assert_true(decide(events[i], &row));
         assert_false(row.known);
         assert_string_equal(row.source, "unknown");
@@ -134,7 +135,7 @@ static void unknown_is_never_zero(void **state) {
 
 static void what_ends_no_call_has_no_row(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_false(decide("{\"event\":\"post_api_call\",\"call_id\":\"a\"}", &row));
     assert_false(decide("{\"event\":\"success\"}", &row));
     assert_false(decide("{\"event\":\"success\",\"call_id\":\"\"}", &row));
@@ -144,7 +145,7 @@ static void what_ends_no_call_has_no_row(void **state) {
 
 static void what_pricing_needs_beside_the_call_is_kept(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(decide(
         "{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"alias\",\"provider\":\"bedrock\",\"api_base\":\"x\","
         "\"response\":{\"model\":\"priced\"},\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
@@ -153,19 +154,17 @@ static void what_pricing_needs_beside_the_call_is_kept(void **state) {
     assert_string_equal(row.facts, "{\"answered\":\"priced\",\"region\":\"us-east-1\",\"usage\":{\"web_searches\":2,"
                                    "\"service_tier\":\"flex\",\"reported_cost\":0.5}}");
     assert_true(row.reported == INT64_C(500000000000));
-    cost_row_clear(&row);
 }
 
 static void what_the_provider_reports_comes_before_what_the_app_does(void **state) {
     (void)state;
-    cost_row row;
+    cleanup(cost_row_clear) cost_row row = {0};
     assert_true(
         decide("{\"event\":\"success\",\"call_id\":\"a\",\"model\":\"nothing\",\"response_cost\":9.0,\"usage\":{"
                "\"reported_cost\":0.25}}",
                &row));
     assert_string_equal(row.source, "reported");
     assert_true(row.pico_dollars == INT64_C(250000000000));
-    cost_row_clear(&row);
 }
 
 int main(void) {
