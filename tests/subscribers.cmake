@@ -4,6 +4,11 @@ target_sources(test_subscriber PRIVATE unit/fake_daemon.c)
 target_sources(test_subscriber_control PRIVATE unit/fake_daemon.c)
 # With a price table of the test's own in place of the client's.
 steno_unit_test(subscriber_cost_row steno_schema m)
-target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c ${PROJECT_SOURCE_DIR}/client/usage.c)
+target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c ${PROJECT_SOURCE_DIR}/subscribers/cost_estimate.c ${PROJECT_SOURCE_DIR}/client/usage.c)
 
 steno_system_test(test_subscribers)
+
+# Budgets.
+add_executable(steno-test-runaway system/runaway.c)
+target_link_libraries(steno-test-runaway PRIVATE steno_shared steno_flags)
+steno_system_test(test_budgets)
