@@ -15,7 +15,9 @@
 
 /* Cells of a full bar. */
 #define BAR_CELLS 20
-#define NARROW_COLUMNS 80
+/* From these widths on there is room for the bar, and for the pace. */
+#define BAR_COLUMNS 110
+#define PACE_COLUMNS 85
 /* The part of a period that tells something about the rest of it. */
 #define SHARE_MIN 0.02
 
@@ -100,7 +102,8 @@ static tone look_of(const shown *one) { return used_up(one) ? TONE_BAD : one->pa
 static int print_table(const shown *all, size_t count) {
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
-    const bool wide = terminal_width() >= NARROW_COLUMNS;
+    const size_t room = terminal_width();
+    const bool wide = room >= BAR_COLUMNS, paced = !room || room >= PACE_COLUMNS; /* a pipe has room for all but bars */
     bool any_unpriced = false, any_estimated = false;
     for (size_t i = 0; i < count; i++) {
         any_unpriced = any_unpriced || all[i].sum.unpriced;
@@ -110,7 +113,8 @@ static int print_table(const shown *all, size_t count) {
                  per = table_column(grid, "PER", TABLE_LEFT), spent = table_column(grid, "SPENT", TABLE_RIGHT),
                  limit = table_column(grid, "LIMIT", TABLE_RIGHT), part = table_column(grid, "%", TABLE_RIGHT),
                  bar = wide ? table_column(grid, "", TABLE_LEFT) : 0,
-                 pace = table_column(grid, "AT THIS PACE", TABLE_RIGHT), stop = table_column(grid, "STOP", TABLE_LEFT),
+                 pace = paced ? table_column(grid, "AT THIS PACE", TABLE_RIGHT) : 0,
+                 stop = table_column(grid, "STOP", TABLE_LEFT),
                  unpriced = any_unpriced ? table_column(grid, "UNPRICED", TABLE_RIGHT) : 0,
                  estimated = any_estimated ? table_column(grid, "ESTIMATED", TABLE_RIGHT) : 0;
     for (size_t i = 0; i < count; i++) {
@@ -126,7 +130,7 @@ static int print_table(const shown *all, size_t count) {
         table_cell(grid, part, text, look_of(one));
         format_bar(one->part > 1 ? 1 : one->part, BAR_CELLS, text);
         if (wide) table_cell(grid, bar, text, used_up(one) ? TONE_BAD : TONE_BAR);
-        if (one->projected >= 0) money_cell(grid, pace, one->projected, TONE_PLAIN);
+        if (paced && one->projected >= 0) money_cell(grid, pace, one->projected, TONE_PLAIN);
         table_cell(grid, stop, !one->what->stop ? "" : used_up(one) ? "stopped" : "yes", look_of(one));
         if (one->sum.unpriced) table_count(grid, unpriced, one->sum.unpriced);
         if (one->sum.estimated) table_count(grid, estimated, one->sum.estimated);

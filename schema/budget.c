@@ -10,6 +10,9 @@
 
 #define DOLLAR_DIGITS 12
 #define HOUR_SECONDS 3600
+#define QUARTER_SECONDS 900
+/* Clocks are put forward or back by no more than this: two hours. */
+#define SHIFT_QUARTERS_MAX 8
 
 static const char *const period_names[BUDGET_PERIODS] = {"hour", "day", "week", "month", "total"};
 static const char *const scope_kinds[] = {"user", "tag", "app", "model", "provider"};
@@ -165,18 +168,22 @@ bool budget_reached(const budget *self, int64_t spent, unsigned per_cent) {
 
 /* ---- periods ---- */
 
-/* The first second of a local day, whatever the time zone does at that hour. */
-static int64_t day_start(const struct tm *like, int months, int days) {
-    struct tm day = {.tm_year = like->tm_year, .tm_mon = like->tm_mon + months, .tm_mday = like->tm_mday + days};
-    struct tm wanted = day;
-    wanted.tm_hour = 12; /* noon is there every day */
-    wanted.tm_isdst = -1;
-    mktime(&wanted);
-    day.tm_isdst = -1;
-    time_t start = mktime(&day);
+static bool is_of_day(int64_t time, const struct tm *day) {
+    const time_t seconds = (time_t)time;
     struct tm found;
-    /* Midnight is left out where the clocks are put forward then: the day begins with the hour after it. */
-    if (localtime_r(&start, &found) && found.tm_mday != wanted.tm_mday) start += HOUR_SECONDS;
+    return localtime_r(&seconds, &found) && found.tm_mday == day->tm_mday && found.tm_mon == day->tm_mon;
+}
+
+/* The first second of a local day. Where the clocks are put forward or back at midnight, that is missing or there twice. */
+static int64_t day_start(const struct tm *like, int months, int days) {
+    struct tm day = {
+        .tm_year = like->tm_year, .tm_mon = like->tm_mon + months, .tm_mday = like->tm_mday + days, .tm_isdst = -1};
+    struct tm noon = day; /* is there, and once */
+    noon.tm_hour = 12;
+    mktime(&noon);
+    int64_t start = mktime(&day);
+    for (int i = 0; i < SHIFT_QUARTERS_MAX && !is_of_day(start, &noon); i++) start += QUARTER_SECONDS;
+    for (int i = 0; i < SHIFT_QUARTERS_MAX && is_of_day(start - QUARTER_SECONDS, &noon); i++) start -= QUARTER_SECONDS;
     return start;
 }
 

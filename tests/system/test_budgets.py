@@ -26,8 +26,8 @@ class Budgets(harness.SystemTest):
         """Without a steno-cost of its own: the tests run, stop and kill theirs."""
         return super().start_daemon("--no-subscribers", *args)
 
-    def start_cost(self, *args):
-        return self.start("steno-cost", *args)
+    def start_cost(self, *args, **options):
+        return self.start("steno-cost", *args, **options)
 
     def publisher(self):
         self.context = getattr(self, "context", None) or zmq.Context()
@@ -161,19 +161,40 @@ class Stopping(Budgets):
         self.wait_for_thresholds("all", 50, 80, 100)
         self.assertEqual((self.dir / "budgets.json").read_text(), theirs)
 
-    def test_the_next_period_begins_by_the_clock_alone(self):
-        """A period that ends in a moment: the clock of the processes is a zone whose hour is about to be over."""
+    def test_a_call_that_ends_late_counts_in_the_period_in_which_it_began(self):
         now = time.time()
-        # Zones are whole quarters of an hour; the nearest end of one is up to 15 minutes away, so the period is let end by an edit of the log instead.
         self.start_daemon()
         out = self.publisher()
         self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "hour")
         self.start_cost()
-        self.spend(out, 5.0, started=now - 3600)  # the hour before
-        self.wait_for_thresholds("all", 50, 80, 100)  # a call that ended late still alerts
+        self.spend(out, 5.0, started=now - 3600)
+        self.wait_for_thresholds("all", 50, 80, 100)  # it still tells
         self.assertIn(self.stopped(), (None, []))  # and refuses nothing now
-        (alert, *_) = self.alerts()
-        self.assertLessEqual(alert["until"], now)
+        self.assertLessEqual(self.alerts()[0]["until"], now)
+        self.spend(out, 5.0, started=now - 3 * 3600)  # older ones are no news
+        self.wait_for_rows(2, "SELECT 1 FROM cost")
+        self.budget("set", "--scope", "all", "--limit", "4", "--stop", "--per", "total")
+        self.wait_for_stopped("all")
+        wait_for(lambda: len(self.alerts()) == 6, "the alerts of the other budget")
+
+
+    def test_a_period_ends_by_the_clock_while_no_call_comes(self):
+        clock = self.dir / "clock"
+        clock.write_text("0")
+        shim = harness.BIN.parent / "tests" / "clock_shim.so"
+        env = dict(self.env, LD_PRELOAD=str(shim), CLOCK_SHIM_FILE=str(clock), ASAN_OPTIONS=":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"))))
+        self.start_daemon()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "day")
+        self.start_cost(env=env)
+        self.spend(self.publisher(), 1.5)
+        self.wait_for_stopped("all")
+        (self.dir / "clock.new").write_text("86400")
+        (self.dir / "clock.new").rename(clock)
+        self.wait_for_stopped()
+        (self.dir / "clock.new").write_text("0")
+        (self.dir / "clock.new").rename(clock)
+        self.wait_for_stopped("all")
+        self.assertEqual(self.thresholds("all"), [50, 80, 100])
 
 
 class Alerts(Budgets):
@@ -358,7 +379,7 @@ class CommandLine(Budgets):
         table = self.budget("list").stdout
         self.assertRegex(table, r"user-alice-total +user:alice +total +\$15\.25 +\$20\.00 +76 +yes +1\n")
         self.assertIn("█", self.on_terminal(120, "budget", "list"))
-        for columns in (40, 60, 80, 120):
+        for columns in (60, 80, 90, 120):
             for line in self.on_terminal(columns, "budget", "list", NO_COLOR="1").splitlines():
                 self.assertLessEqual(len(line), columns)
 
