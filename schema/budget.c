@@ -192,14 +192,14 @@ budget_span budget_span_of(budget_period period, int64_t time) {
     struct tm local;
     budget_span out = {.start = INT64_MIN, .end = INT64_MAX};
     if (period == BUDGET_TOTAL || !localtime_r(&seconds, &local)) return out;
-    if (period == BUDGET_HOUR) {
-        out.start = time - local.tm_min * 60 - local.tm_sec;
-        out.end = out.start + HOUR_SECONDS;
-        return out;
-    }
     if (period == BUDGET_WEEK) local.tm_mday -= (local.tm_wday + 6) % 7;
     if (period == BUDGET_MONTH) local.tm_mday = 1;
     out.start = day_start(&local, 0, 0);
-    out.end = day_start(&local, period == BUDGET_MONTH, period == BUDGET_DAY ? 1 : period == BUDGET_WEEK ? 7 : 0);
+    out.end = day_start(&local, period == BUDGET_MONTH, period == BUDGET_MONTH ? 0 : period == BUDGET_WEEK ? 7 : 1);
+    if (period != BUDGET_HOUR) return out;
+    /* Counted from midnight, so that they do not overlap where clocks are put back by half an hour. */
+    const int64_t next_day = out.end;
+    out.start += (time - out.start) / HOUR_SECONDS * HOUR_SECONDS;
+    out.end = out.start + HOUR_SECONDS < next_day ? out.start + HOUR_SECONDS : next_day;
     return out;
 }
