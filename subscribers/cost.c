@@ -3,6 +3,7 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -214,6 +215,7 @@ int main(int argc, char **argv) {
     const int ended = parse(argc, argv, &wanted);
     if (ended >= 0) return ended;
     umask(077);
+    signal(SIGHUP, SIG_IGN); /* it is about the log file, where there is one */
     cleanup_free pricing *self = calloc(1, sizeof *self);
     steno_error error = {0};
     steno_status status = self ? stop_signal_install(&error) : steno_fail(&error, STENO_NO_MEMORY, "no memory");

@@ -141,6 +141,15 @@ class LogFile(CostTest):
         self.assertEqual(len(self.lines(self.dir / "cost.log.1")), 2)
         self.assertIsNone(cost.poll())
 
+    def test_without_a_log_file_sighup_is_nothing(self):
+        cost = self.start_cost()
+        self.call(usage=USAGE)
+        self.priced()
+        cost.send_signal(signal.SIGHUP)
+        self.call(usage=USAGE)
+        self.priced()
+        self.assertIsNone(cost.poll())
+
     def test_logrotate_itself(self):
         if not shutil.which("logrotate", path="/usr/sbin:/usr/bin"):
             self.skipTest("no logrotate here")
