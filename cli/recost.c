@@ -227,7 +227,7 @@ int recost_verb_run(int argc, char **argv) {
                  ? program_fail("%s", error.message)
                  : EXIT_FINE;
     if (found.no_memory) return program_fail("out of memory");
-    qsort(found.rows, found.count, sizeof *found.rows, by_difference);
+    if (found.count) qsort(found.rows, found.count, sizeof *found.rows, by_difference);
     const int printed = wanted.json ? print_json(&found) : print_table(&found, &wanted, left);
     return status ? status : printed;
 }

@@ -180,6 +180,7 @@ static bool within(budget_span span, int64_t time) { return time >= span.start &
 static void count_sum(const char *kind, const char *name, int64_t slot, int64_t pico_dollars, void *ctx) {
     budget_watch *self = ctx;
     watched wanted = {0};
+    if (self->count == 0) return;
     const int size = !strcmp(kind, "all") ? snprintf(wanted.what.scope, sizeof wanted.what.scope, "all")
                                           : snprintf(wanted.what.scope, sizeof wanted.what.scope, "%s:%s", kind, name);
     if (size >= (int)sizeof wanted.what.scope) return; /* no budget has such a name */
