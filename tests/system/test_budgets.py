@@ -261,6 +261,7 @@ class Alerts(Budgets):
         log.commit()
         cost = self.start_cost()
         wait_for(lambda: not self.open_alerts(), "the row to be marked")
+        self.control("flush")
         self.assertEqual(self.thresholds("all"), [50])
         self.stop(cost, signal.SIGKILL)
         # Decided and not published.
