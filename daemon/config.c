@@ -126,7 +126,7 @@ static int set_number(parse *self, const char *name, const char *value, unsigned
 }
 
 static int set_stop_timeout(parse *self, config_subscriber *subscriber, const char *value) {
-    uint32_t seconds;
+    uint32_t seconds = 0;
     if (subscriber->stop_timeout_ms) return refuse(self, self->line, "`stop_timeout` is given twice");
     if (!set_number(self, "stop_timeout", value, 1, CONFIG_STOP_TIMEOUT_MAX, &seconds)) return 0;
     subscriber->stop_timeout_ms = seconds * INT64_C(1000);
