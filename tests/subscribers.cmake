@@ -17,3 +17,13 @@ steno_system_test(test_cost_options)
 steno_unit_test(budget steno_schema)
 steno_unit_test(cost_file steno_schema m)
 target_sources(test_cost_file PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_file.c)
+
+# The frame of the handler programs.
+steno_unit_test(subscriber_manual steno_subscriber PkgConfig::ZMQ Threads::Threads)
+steno_unit_test(delivery steno_handler PkgConfig::JANSSON PkgConfig::ZMQ Threads::Threads)
+target_sources(test_subscriber_manual PRIVATE unit/fake_daemon.c)
+target_sources(test_delivery PRIVATE unit/fake_daemon.c)
+add_executable(steno-test-delivery system/delivery_probe.c)
+target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
+steno_system_test(test_delivery)
+set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
