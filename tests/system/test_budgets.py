@@ -197,6 +197,16 @@ class Stopping(Budgets):
         self.assertEqual(self.thresholds("all"), [50, 80, 100])
 
 
+    def test_a_configuration_elsewhere_is_steno_costs_too(self):
+        path = self.dir / "elsewhere.ini"
+        path.write_text("[subscriber cost]\ncommand = steno-cost --log '$HOME/cost.log'\n[budget b]\nscope = all\nlimit = 1\nstop = yes\n".replace("'", '"'))
+        harness.SystemTest.start_daemon(self, "--config", path)
+        self.spend(self.publisher(), 1.0)
+        self.wait_for_stopped("all")
+        self.wait_for_thresholds("all", 50, 80, 100)
+        self.assertRegex((self.dir / "cost.log").read_text(), r"Z nobody-knows 1\.00000000 reported\n$")
+
+
 class Alerts(Budgets):
     def test_each_threshold_is_told_once_with_all_there_is_to_know(self):
         self.start_daemon()
