@@ -48,6 +48,7 @@ typedef struct daemon_loop {
     control *control;
     store *store;
     supervisor *children; /* NULL: none wanted */
+    reports reports;
     intake *intake;
     retention retention;
     checkpoint checkpoint;
@@ -67,13 +68,14 @@ typedef struct daemon_loop {
     char config_problem[STENO_ERROR_MESSAGE_BYTES];
 } daemon_loop;
 
-static verb_view view_of(const daemon_loop *self) {
+static verb_view view_of(daemon_loop *self) {
     return (verb_view){.where = self->where,
                        .store = self->store,
                        .intake = self->intake,
                        .children = self->children,
                        .started = self->started,
                        .problem = self->problem[0] ? self->problem : NULL,
+                       .reports = &self->reports,
                        .config_problem = self->config_problem[0] ? self->config_problem : NULL};
 }
 
