@@ -15,8 +15,10 @@ static const struct {
     {"log_bytes", "steno_log_bytes", "gauge", "Size of log.db with its write-ahead log."},
     {"pending_calls", "steno_pending_calls", "gauge", "Calls that have begun and not ended."},
     {"stored", "steno_stored_events_total", "counter", "Events stored since stenod was started."},
-    {"duplicates", "steno_duplicate_events_total", "counter", "Events that came again and were passed over, since stenod was started."},
-    {"malformed", "steno_malformed_messages_total", "counter", "Messages that were no events and were dropped, since stenod was started."},
+    {"duplicates", "steno_duplicate_events_total", "counter",
+     "Events that came again and were passed over, since stenod was started."},
+    {"malformed", "steno_malformed_messages_total", "counter",
+     "Messages that were no events and were dropped, since stenod was started."},
     {"losses", "steno_lost_events_total", "counter", "Events that could not be kept, of all time (table loss)."},
 };
 
@@ -67,17 +69,22 @@ static void put_list(const steno_value *list, const char *label, const list_fami
 
 static void put_subscribers(const steno_value *list, FILE *out) {
     static const list_family families[] = {
-        {"lag", "steno_subscriber_lag_events", "gauge", "Events between the newest one and the subscriber's cursor.", false},
-        {"dead_letters", "steno_subscriber_dead_letters_total", "counter", "Events that the subscriber has put aside.", false},
-        {"problem", "steno_subscriber_problem", "gauge", "1 while the subscriber says that it has a problem (steno status tells which).", true},
+        {"lag", "steno_subscriber_lag_events", "gauge", "Events between the newest one and the subscriber's cursor.",
+         false},
+        {"dead_letters", "steno_subscriber_dead_letters_total", "counter", "Events that the subscriber has put aside.",
+         false},
+        {"problem", "steno_subscriber_problem", "gauge",
+         "1 while the subscriber says that it has a problem (steno status tells which).", true},
     };
-    put_one("steno_subscribers", "gauge", "Subscribers with a cursor, or with something to say.", (double)steno_value_count(list), out);
+    put_one("steno_subscribers", "gauge", "Subscribers with a cursor, or with something to say.",
+            (double)steno_value_count(list), out);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) put_list(list, "subscriber", &families[i], out);
 }
 
 static void put_children(const steno_value *list, FILE *out) {
     static const list_family families[] = {
-        {"restarts", "steno_child_restarts_total", "counter", "How often stenod has started the subscriber again after it ended.", false},
+        {"restarts", "steno_child_restarts_total", "counter",
+         "How often stenod has started the subscriber again after it ended.", false},
         {"pid", "steno_child_up", "gauge", "1 while the subscriber that stenod runs is running.", true},
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) put_list(list, "child", &families[i], out);

@@ -20,9 +20,9 @@ const char *const call_series_types[CALL_SERIES_TYPES] = {"completion",       "a
                                                           "atext_completion", "embedding",   "aembedding",
                                                           "responses",        "aresponses",  "other"};
 const char *const call_series_errors[CALL_SERIES_ERRORS] = {
-    "Authentication",  "PermissionDenied",  "NotFound",       "BadRequest", "ContextWindowExceeded", "ContentPolicy",
-    "RateLimit",       "Timeout",           "Connection",     "InternalServer", "ServiceUnavailable", "Cancelled",
-    "MalformedResponse", "BudgetExceeded",  "ProcessDied",    "other"};
+    "Authentication",    "PermissionDenied", "NotFound",    "BadRequest",     "ContextWindowExceeded", "ContentPolicy",
+    "RateLimit",         "Timeout",          "Connection",  "InternalServer", "ServiceUnavailable",    "Cancelled",
+    "MalformedResponse", "BudgetExceeded",   "ProcessDied", "other"};
 
 bool call_series_begin(call_series *self, size_t limit) {
     *self = (call_series){.count = 1, .room = limit + 1, .limit = limit};
@@ -83,7 +83,7 @@ static void add_tokens(series *into, const steno_usage *usage) {
         call_count count;
         int64_t tokens;
     } kinds[] = {
-        {COUNT_PROMPT, usage->prompt_tokens},         {COUNT_CACHED, usage->cached_tokens},
+        {COUNT_PROMPT, usage->prompt_tokens},           {COUNT_CACHED, usage->cached_tokens},
         {COUNT_CACHE_WRITE, usage->cache_write_tokens}, {COUNT_COMPLETION, usage->completion_tokens},
         {COUNT_REASONING, usage->reasoning_tokens},
     };
@@ -125,7 +125,9 @@ void call_series_add(call_series *self, const steno_event *event, steno_prices *
     into->counts[COUNT_CACHE_HITS] += hit;
     add_attempts(into, event);
     add_tokens(into, &usage);
-    add_cost(into, &cost, failed && usage.prompt_tokens == STENO_UNKNOWN && usage.completion_tokens == STENO_UNKNOWN && isnan(first_token));
+    add_cost(into, &cost,
+             failed && usage.prompt_tokens == STENO_UNKNOWN && usage.completion_tokens == STENO_UNKNOWN &&
+                 isnan(first_token));
     if (!hit) {
         observe(&into->duration[failed], began, moment(event, "end_time"));
         observe(&into->first_token, began, first_token);

@@ -16,9 +16,9 @@
 
 CLEANUP_FUNCTION(clean_json, json_t, json_decref)
 
-static const char *const count_keys[CALL_COUNTS] = {"attempts",  "retries",          "prompt_tokens",
-                                                    "cached_tokens", "cache_write_tokens", "completion_tokens",
-                                                    "reasoning_tokens", "unpriced",   "cache_hits"};
+static const char *const count_keys[CALL_COUNTS] = {
+    "attempts",          "retries",          "prompt_tokens", "cached_tokens", "cache_write_tokens",
+    "completion_tokens", "reasoning_tokens", "unpriced",      "cache_hits"};
 static const char *const amount_keys[CALL_AMOUNTS] = {"cost_dollars", "saved_dollars"};
 static const char *const histogram_keys[] = {"success_seconds", "failure_seconds", "first_token_seconds"};
 #define HISTOGRAMS 3
@@ -125,8 +125,7 @@ static bool read_series(const json_t *from, series *into) {
                                &into->calls[i][status]);
     for (size_t i = 0; i < CALL_SERIES_ERRORS; i++)
         good &= read_count(json_object_get(errors, call_series_errors[i]), &into->errors[i]);
-    for (size_t i = 0; i < CALL_COUNTS; i++)
-        good &= read_count(json_object_get(from, count_keys[i]), &into->counts[i]);
+    for (size_t i = 0; i < CALL_COUNTS; i++) good &= read_count(json_object_get(from, count_keys[i]), &into->counts[i]);
     for (size_t i = 0; i < CALL_AMOUNTS; i++)
         good &= read_amount(json_object_get(from, amount_keys[i]), &into->amounts[i]);
     for (size_t i = 0; i < HISTOGRAMS; i++)
@@ -155,7 +154,9 @@ static json_t *read_file(const char *path, steno_error *error) {
     }
     json_error_t where = {0};
     json_t *state = about.st_size <= STATE_BYTES_MAX ? json_loadfd(fd, 0, &where) : NULL;
-    if (!state) steno_fail(error, STENO_CORRUPT, "%s, line %d: %s", path, where.line, where.line ? where.text : "it is too large");
+    if (!state)
+        steno_fail(error, STENO_CORRUPT, "%s, line %d: %s", path, where.line,
+                   where.line ? where.text : "it is too large");
     return state;
 }
 

@@ -11,9 +11,11 @@ static const struct {
     [COUNT_ATTEMPTS] = {"steno_attempts_total", "Attempts of calls that reached the provider."},
     [COUNT_RETRIES] = {"steno_retries_total", "Attempts beyond the first of their call."},
     [COUNT_PROMPT] = {"steno_prompt_tokens_total", "Prompt tokens, cached and cache-written ones among them."},
-    [COUNT_CACHED] = {"steno_cached_tokens_total", "Prompt tokens that were read from the provider's cache: part of steno_prompt_tokens_total."},
-    [COUNT_CACHE_WRITE] = {"steno_cache_write_tokens_total",
-                           "Prompt tokens that were written to the provider's cache: part of steno_prompt_tokens_total."},
+    [COUNT_CACHED] = {"steno_cached_tokens_total",
+                      "Prompt tokens that were read from the provider's cache: part of steno_prompt_tokens_total."},
+    [COUNT_CACHE_WRITE] =
+        {"steno_cache_write_tokens_total",
+         "Prompt tokens that were written to the provider's cache: part of steno_prompt_tokens_total."},
     [COUNT_COMPLETION] = {"steno_completion_tokens_total", "Completion tokens, reasoning among them."},
     [COUNT_REASONING] = {"steno_reasoning_tokens_total", "Reasoning tokens: part of steno_completion_tokens_total."},
     [COUNT_UNPRICED] = {"steno_unpriced_calls_total",
@@ -81,7 +83,8 @@ static void put_first_tokens(const series *one, FILE *out) {
 
 /* Calls that are counted under "other", 0 or not, are a series too, so that an alert can be set on it. */
 static void put_limits(const call_series *self, FILE *out) {
-    metric_family(out, "steno_prometheus_models", "gauge", "Pairs of provider and model that have series of their own.");
+    metric_family(out, "steno_prometheus_models", "gauge",
+                  "Pairs of provider and model that have series of their own.");
     metric_count(out, "steno_prometheus_models", NULL, self->count - 1);
     metric_family(out, "steno_prometheus_models_limit", "gauge",
                   "How many pairs may have: calls of others are counted with provider and model \"other\".");
@@ -99,9 +102,10 @@ void call_series_put(const call_series *self, FILE *out) {
     } families[] = {
         {"steno_calls_total", "counter", "Calls that ended.", put_calls},
         {"steno_errors_total", "counter", "Calls that failed, by what they failed of.", put_errors},
-        {"steno_call_duration_seconds", "histogram", "How long calls took, all attempts together; without answers from the response cache.",
-         put_durations},
-        {"steno_time_to_first_token_seconds", "histogram", "How long it took until the first token of a streamed reply came.", put_first_tokens},
+        {"steno_call_duration_seconds", "histogram",
+         "How long calls took, all attempts together; without answers from the response cache.", put_durations},
+        {"steno_time_to_first_token_seconds", "histogram",
+         "How long it took until the first token of a streamed reply came.", put_first_tokens},
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         metric_family(out, families[i].name, families[i].type, families[i].help);

@@ -38,7 +38,8 @@ steno_status listen_address_parse(const char *text, listen_address *out, steno_e
     const bool fits = !colon || (size_t)(colon - text) < sizeof host;
     if (colon && fits) snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
     if (fits && parse_port(colon ? colon + 1 : text, &port) && parse_host(host, port, out)) return STENO_OK;
-    return steno_fail(error, STENO_INVALID, "%.80s: give ADDRESS:PORT as numbers, like 127.0.0.1:9469 or [::1]:9469", text);
+    return steno_fail(error, STENO_INVALID, "%.80s: give ADDRESS:PORT as numbers, like 127.0.0.1:9469 or [::1]:9469",
+                      text);
 }
 
 bool listen_address_is_loopback(const listen_address *self) {

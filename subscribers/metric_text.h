@@ -15,7 +15,8 @@
 extern const double metric_bounds[METRIC_BOUNDS];
 
 typedef struct metric_histogram {
-    uint64_t counts[METRIC_BOUNDS + 1]; /* each observation once: in the first bound that it does not exceed, else the last */
+    uint64_t counts[METRIC_BOUNDS +
+                    1]; /* each observation once: in the first bound that it does not exceed, else the last */
     double sum;
 } metric_histogram;
 

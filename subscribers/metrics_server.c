@@ -20,7 +20,8 @@ struct metrics_server {
 
 static const char front[] = "<!doctype html><title>steno-prometheus</title><p><a href=\"/metrics\">metrics</a>\n";
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, char *body, size_t size, enum MHD_ResponseMemoryMode mode) {
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
+                              size_t size, enum MHD_ResponseMemoryMode mode) {
     struct MHD_Response *response = MHD_create_response_from_buffer(size, body, mode);
     if (!response) return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -30,7 +31,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *type, const char *text) {
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status, const char *type,
+                                   const char *text) {
     return answer(connection, status, type, (char *)(uintptr_t)text, strlen(text), MHD_RESPMEM_PERSISTENT);
 }
 
@@ -49,8 +51,8 @@ static enum MHD_Result answer_metrics(const metrics_server *self, struct MHD_Con
     return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", "out of memory\n");
 }
 
-static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                              const char *upload, size_t *upload_size, void **state) {
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *upload, size_t *upload_size, void **state) {
     (void)version, (void)upload;
     static char seen;
     if (!*state) { /* the headers alone: asked again when the body, if any, has come */
@@ -73,7 +75,8 @@ static void ignore(void *ctx, const char *format, va_list values) { (void)ctx, (
 
 CLEANUP_FUNCTION(clean_server, metrics_server, metrics_server_stop)
 
-steno_status metrics_server_start(const listen_address *address, metrics_fn put, void *ctx, metrics_server **out, steno_error *error) {
+steno_status metrics_server_start(const listen_address *address, metrics_fn put, void *ctx, metrics_server **out,
+                                  steno_error *error) {
     *out = NULL;
     cleanup(clean_server) metrics_server *self = calloc(1, sizeof *self);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for the HTTP server");
@@ -82,11 +85,14 @@ steno_status metrics_server_start(const listen_address *address, metrics_fn put,
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG;
     if (address->any.sa_family == AF_INET6) flags |= MHD_USE_IPv6;
     errno = 0;
-    self->http = MHD_start_daemon(flags, 0, NULL, NULL, handle, self, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL, MHD_OPTION_SOCK_ADDR, &address->any,
-                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_SERVER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                  (unsigned)METRICS_SERVER_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
-                                  MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-    if (!self->http) return steno_fail(error, STENO_SYSTEM, "cannot listen: %s", errno ? strerror(errno) : "libmicrohttpd does not say why");
+    self->http = MHD_start_daemon(flags, 0, NULL, NULL, handle, self, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL,
+                                  MHD_OPTION_SOCK_ADDR, &address->any, MHD_OPTION_CONNECTION_LIMIT,
+                                  (unsigned)METRICS_SERVER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                  (unsigned)METRICS_SERVER_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                  (size_t)REQUEST_BYTES_MAX, MHD_OPTION_END);
+    if (!self->http)
+        return steno_fail(error, STENO_SYSTEM, "cannot listen: %s",
+                          errno ? strerror(errno) : "libmicrohttpd does not say why");
     *out = self;
     self = NULL;
     return STENO_OK;

@@ -14,7 +14,8 @@ typedef struct metrics_server metrics_server;
 typedef void (*metrics_fn)(FILE *out, void *ctx);
 
 /* Listens at once. Errors: STENO_SYSTEM (the port is taken), STENO_NO_MEMORY. */
-steno_status metrics_server_start(const listen_address *address, metrics_fn put, void *ctx, metrics_server **out, steno_error *error);
+steno_status metrics_server_start(const listen_address *address, metrics_fn put, void *ctx, metrics_server **out,
+                                  steno_error *error);
 /* The port that it listens on. */
 uint16_t metrics_server_port(const metrics_server *self);
 /* Ends the thread. NULL is fine. */
