@@ -17,8 +17,8 @@
 #include "subscribers/bus_metrics.h"
 #include "subscribers/call_series.h"
 #include "subscribers/clock.h"
+#include "subscribers/health.h"
 #include "subscribers/metrics_server.h"
-#include "subscribers/program.h"
 #include "subscribers/stop_signal.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9469"
@@ -68,11 +68,13 @@ typedef struct exporter {
 
     /* The main thread's own. */
     steno_prices *prices;
-    bool prices_complained, save_complained;
+    health health;
+    char save_problem[STENO_ERROR_MESSAGE_BYTES];
+    bool kept;               /* there is a state, and it is of this log */
     uint64_t counted, saved; /* offsets */
     uint64_t target;         /* ready when so much is counted */
     uint64_t new_logs;
-    int64_t save_at;
+    int64_t save_at, look_at;
 } exporter;
 
 /* ---- a scrape ---- */
@@ -109,35 +111,39 @@ static void put_metrics(FILE *out, void *ctx) {
 
 /* ---- counting ---- */
 
-/* Says it once that a price file can't be read, and once that it can again. */
-static void check_prices(exporter *self) {
-    steno_error problem;
-    steno_prices_refresh(self->prices);
-    const bool damaged = steno_prices_problem(self->prices, &problem);
-    if (damaged && !self->prices_complained) program_say(&PROGRAM, "prices as they were before: %s", problem.message);
-    if (!damaged && self->prices_complained) program_say(&PROGRAM, "the price files are well again");
-    self->prices_complained = damaged;
-}
-
 static void save(exporter *self) {
     steno_error error;
     self->save_at = clock_after(SAVE_MS);
-    if (self->saved == self->counted) return;
-    if (!call_series_save(&self->series, self->counted, self->state, &error)) {
-        self->saved = self->counted;
-        self->save_complained = false;
-    } else if (!self->save_complained) {
-        program_say(&PROGRAM, "a restart now would count again from the state before: %s", error.message);
-        self->save_complained = true;
-    }
+    const bool failed = call_series_save(&self->series, self->counted, self->state, &error);
+    snprintf(self->save_problem, sizeof self->save_problem, "%s", failed ? error.message : "");
+    if (failed) return;
+    self->saved = self->counted;
+    self->kept = true;
+}
+
+/* What people should know of is told, to the daemon too. */
+static void look_around(exporter *self) {
+    steno_error problem;
+    self->look_at = clock_after(LOOK_MS);
+    steno_prices_refresh(self->prices);
+    if (self->save_problem[0])
+        health_problem(&self->health, self->save_problem); /* a restart would count on from the state before */
+    else if (steno_prices_problem(self->prices, &problem))
+        health_problem(&self->health, problem.message); /* prices stay as they were */
+    else
+        health_well(&self->health);
+    health_repeat(&self->health);
 }
 
 /* Counts the event in hand (NULL: none has come), unless it was counted before: somebody may have moved the cursor back. */
 static void count(exporter *self, steno_subscriber *subscriber, const steno_event *event) {
     steno_subscriber_counts counts = {.size = sizeof counts};
     steno_subscriber_get_counts(subscriber, &counts);
-    if (counts.new_logs != self->new_logs) self->counted = self->target = 0;
-    self->new_logs = counts.new_logs;
+    if (counts.new_logs != self->new_logs) { /* the offsets begin anew, the counts go on */
+        self->new_logs = counts.new_logs;
+        self->counted = self->target = 0;
+        save(self);
+    }
     const uint64_t offset = steno_subscriber_offset(subscriber);
     pthread_mutex_lock(&self->lock);
     if (event && offset > self->counted) call_series_add(&self->series, event, self->prices);
@@ -152,10 +158,10 @@ static steno_status follow(exporter *self, steno_subscriber *subscriber, steno_e
     for (;;) {
         const steno_event *event;
         const steno_status status = steno_subscriber_next(subscriber, LOOK_MS, &event, error);
-        if (status && status != STENO_TIMEOUT) return status == STENO_END ? STENO_OK : status;
+        if (status && status != STENO_TIMEOUT) return status;
         count(self, subscriber, event);
-        if (!event) check_prices(self);
-        if (clock_until(self->save_at) == 0) save(self);
+        if (clock_until(self->look_at) == 0) look_around(self);
+        if (clock_until(self->save_at) == 0 && self->saved != self->counted) save(self);
     }
 }
 
@@ -178,46 +184,71 @@ static steno_status load(exporter *self, size_t models, steno_error *error) {
     const steno_status status = call_series_load(&self->series, models, &self->counted, self->state, error);
     if (status == STENO_NO_MEMORY) return status;
     if (status && status != STENO_NOT_FOUND) program_say(&PROGRAM, "the counts begin with 0: %s", error->message);
+    self->kept = !status;
     self->saved = self->counted;
     return STENO_OK;
 }
 
-/* Where reading begins: after what is counted already, if this is the log that it was counted from. That one has our cursor. Waits for the daemon. */
+/* Asks until the daemon answers: is there a cursor of this name, and which is the last offset? False: a signal came. */
+static bool ask_for_place(exporter *self, steno_control *control, steno_draft *draft, bool *known) {
+    const steno_value *reply;
+    for (;;) {
+        if (!ask(control, draft, "cursor", self->name, &reply)) {
+            *known = steno_value_bool(steno_value_get(reply, "exists"), false);
+            if (!ask(control, draft, "status", NULL, &reply)) {
+                self->target = (uint64_t)steno_value_int(steno_value_get(reply, "last_offset"), 0);
+                return true;
+            }
+        }
+        if (stop_signal_wait(LOOK_MS)) return false;
+    }
+}
+
+/* Where reading begins: after what is counted already, if that was counted from this log, which then has our cursor; else as without a state, on
+ * top of the counts. STENO_END: a signal came.
+ */
 static steno_status find_place(exporter *self, steno_subscriber_config *config, steno_error *error) {
     steno_control *control = NULL;
     steno_draft *draft = steno_draft_new();
+    bool known = false;
     steno_status status =
         draft ? steno_control_new(config->dir, &control, error) : steno_fail(error, STENO_NO_MEMORY, "no memory");
-    const steno_value *reply;
-    while (!status && (status = ask(control, draft, "cursor", self->name, &reply)) && !stop_signal_wait(LOOK_MS))
-        status = STENO_OK;
-    const bool known = !status && steno_value_bool(steno_value_get(reply, "exists"), false);
-    if (!status && !(status = ask(control, draft, "status", NULL, &reply))) {
-        self->target = (uint64_t)steno_value_int(steno_value_get(reply, "last_offset"), 0);
-        if (!known || self->counted > self->target) self->counted = 0;
-        config->from_set = self->counted > 0;
-        if (config->from_set) config->from = (int64_t)self->counted + 1;
-        if (config->from == STENO_FROM_NOW || config->from > (int64_t)self->target) self->target = 0;
+    if (!status && !ask_for_place(self, control, draft, &known)) status = STENO_END;
+    if (!known || self->counted > self->target) self->kept = false;
+    if (self->kept) {
+        config->from_set = true;
+        config->from = self->counted ? (int64_t)self->counted + 1 : STENO_FROM_BEGINNING;
     }
     steno_control_free(control);
     steno_draft_free(draft);
     return status;
 }
 
+/* Before anything is shown there is a state that leads to it: a restart goes on from there. Then the cursor: whoever finds it finds the state of its log, too. */
+static steno_status begin(exporter *self, steno_subscriber *subscriber, steno_error *error) {
+    const steno_status status = steno_subscriber_connect(subscriber, error);
+    if (status) return status;
+    self->counted = steno_subscriber_offset(subscriber);
+    if (!self->kept) save(self);
+    steno_subscriber_commit(subscriber, NULL);
+    return STENO_OK;
+}
+
 static steno_status work(exporter *self, steno_subscriber_config *config, steno_error *error) {
-    steno_status status = find_place(self, config, error);
-    if (stop_signal_count() > 0) return STENO_OK;
     steno_subscriber *subscriber = NULL;
+    steno_status status = find_place(self, config, error);
     if (!status) status = steno_subscriber_new(config, &subscriber, error);
     if (!status) {
         stop_signal_watch(subscriber);
-        status = follow(self, subscriber, error);
+        health_begin(&self->health, &PROGRAM, subscriber, 0);
+        status = begin(self, subscriber, error);
+        if (!status) status = follow(self, subscriber, error);
         stop_signal_watch(NULL);
-        save(self);
-        steno_subscriber_commit(subscriber, NULL);
+        if (self->kept && self->saved != self->counted) save(self);
+        if (self->kept) steno_subscriber_commit(subscriber, NULL);
     }
     steno_subscriber_free(subscriber);
-    return status;
+    return status == STENO_END ? STENO_OK : status;
 }
 
 static steno_status open_all(exporter *self, const options *asked, const char *dir, metrics_server **server,
