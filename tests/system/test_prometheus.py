@@ -224,6 +224,23 @@ class Restarts(MetricsTest):
         self.assertEqual(shown, self.sum("steno_calls_total", samples) is not None)
         return shown
 
+    def test_while_it_catches_up_no_count_is_shown(self):
+        self.start_daemon("--no-subscribers")
+        exporter = self.start_exporter()
+        state = self.dir / "steno-prometheus.metrics"
+        wait_for(state.exists, "the first state")
+        first = state.read_text()
+        self.emit_calls(30_000)
+        self.wait_for_calls(30_000)
+        self.stop(exporter, signal.SIGKILL)
+        state.write_text(first)  # as if it had been killed just before it wrote another one
+        self.start_exporter()
+        hidden = 0
+        while (calls := self.sum("steno_calls_total")) is None:
+            hidden += 1
+        self.assertEqual(calls, 30_000)
+        self.assertGreater(hidden, 0)
+
     def test_a_state_that_was_written_is_gone_on_from(self):
         self.start_daemon("--no-subscribers")
         exporter = self.start_exporter()
