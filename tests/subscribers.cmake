@@ -22,3 +22,4 @@ set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${
 steno_unit_test(metric_text steno_metrics m)
 steno_unit_test(call_series steno_metrics m)
 steno_system_test(test_prometheus)
+steno_system_test(test_prometheus_scrape)
