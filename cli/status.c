@@ -97,6 +97,36 @@ static int show_publishers(const steno_value *list) {
     return table_print(grid);
 }
 
+/* What is wrong with one, under the table that it is in. `since` 0: not known. */
+static void put_trouble(const char *name, const char *what, double since) {
+    cleanup_free char *safe = text_line(what, strlen(what));
+    char text[FORMAT_BYTES], time[FORMAT_BYTES + 16] = "";
+    if (since > 0) {
+        format_duration(identity_now() - since, text);
+        snprintf(time, sizeof time, " (for %s)", text);
+    }
+    printf("%s%s: %s%s%s\n", terminal_tone(TONE_BAD), name, safe ? safe : "", time, terminal_plain());
+}
+
+static void put_troubles_of_subscribers(const steno_value *list) {
+    for (size_t i = 0; i < steno_value_count(list); i++) {
+        const steno_value *one = steno_value_at(list, i);
+        const char *name = string(one, "name"), *problem = string(one, "problem");
+        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0));
+        const int64_t letters = number(one, "dead_letters");
+        if (!letters) continue;
+        char line[160];
+        snprintf(line, sizeof line, "%" PRId64 " event%s put aside in dead-letters/%s.jsonl", letters,
+                 letters == 1 ? "" : "s", name);
+        put_trouble(name, line, 0);
+    }
+}
+
+/* An empty cell where the daemon has no number. */
+static void put_number(table *grid, size_t column, const steno_value *one, const char *key) {
+    if (steno_value_type(steno_value_get(one, key)) == STENO_TYPE_INT) table_count(grid, column, number(one, key));
+}
+
 static int show_subscribers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
@@ -107,14 +137,17 @@ static int show_subscribers(const steno_value *list) {
         char text[FORMAT_BYTES], ago[FORMAT_BYTES + 8];
         table_row(grid);
         table_cell(grid, name, string(one, "name"), TONE_PLAIN);
-        table_count(grid, offset, number(one, "offset"));
-        table_count(grid, lag, number(one, "lag"));
+        put_number(grid, offset, one, "offset");
+        put_number(grid, lag, one, "lag");
+        if (steno_value_type(steno_value_get(one, "updated")) == STENO_TYPE_NIL) continue;
         format_duration(identity_now() - steno_value_double(steno_value_get(one, "updated"), identity_now()), text);
         snprintf(ago, sizeof ago, "%s ago", text);
         table_cell(grid, updated, ago, TONE_DIM);
     }
     putchar('\n');
-    return table_print(grid);
+    const int failed = table_print(grid);
+    put_troubles_of_subscribers(list);
+    return failed;
 }
 
 static int show_children(const steno_value *list) {

@@ -47,6 +47,7 @@ typedef struct daemon_loop {
     control *control;
     store *store;
     supervisor *children; /* NULL: none wanted */
+    reports reports;
     intake *intake;
     retention retention;
     checkpoint checkpoint;
@@ -65,13 +66,14 @@ typedef struct daemon_loop {
     char problem[STENO_ERROR_MESSAGE_BYTES];
 } daemon_loop;
 
-static verb_view view_of(const daemon_loop *self) {
+static verb_view view_of(daemon_loop *self) {
     return (verb_view){.where = self->where,
                        .store = self->store,
                        .intake = self->intake,
                        .children = self->children,
                        .started = self->started,
-                       .problem = self->problem[0] ? self->problem : NULL};
+                       .problem = self->problem[0] ? self->problem : NULL,
+                       .reports = &self->reports};
 }
 
 static bool failing(const daemon_loop *self) { return self->failing_since_ms != 0; }

@@ -95,9 +95,17 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ctx) {
     return taken; /* fewer than came: curl ends the transfer, and the status is known already */
 }
 
+/* The certificates to trust where these are not the system's: the variables of the curl program, which the library does not read. */
+static const char *own_certificates(void) {
+    const char *file = getenv("CURL_CA_BUNDLE");
+    return file && *file ? file : getenv("SSL_CERT_FILE");
+}
+
 static bool set_up(http_post *self, const char *url) {
+    const char *certificates = own_certificates();
     CURL *easy = self->easy;
     int64_t connect_ms = self->timeout_ms < CONNECT_MS_MAX ? self->timeout_ms : CONNECT_MS_MAX;
+    if (certificates && *certificates && curl_easy_setopt(easy, CURLOPT_CAINFO, certificates)) return false;
     return !curl_easy_setopt(easy, CURLOPT_URL, url) && !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
            !curl_easy_setopt(easy, CURLOPT_POST, 1L) && !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&

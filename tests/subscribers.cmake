@@ -8,6 +8,16 @@ target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscriber
 
 steno_system_test(test_subscribers)
 
+# The frame of the handler programs.
+steno_unit_test(subscriber_manual steno_subscriber PkgConfig::ZMQ Threads::Threads)
+steno_unit_test(delivery steno_handler PkgConfig::JANSSON PkgConfig::ZMQ Threads::Threads)
+target_sources(test_subscriber_manual PRIVATE unit/fake_daemon.c)
+target_sources(test_delivery PRIVATE unit/fake_daemon.c)
+add_executable(steno-test-delivery system/delivery_probe.c)
+target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
+steno_system_test(test_delivery)
+set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
 # HTTP exporters.
-steno_unit_test(http_post steno_subscriber PkgConfig::CURL PkgConfig::ZLIB Threads::Threads)
-target_sources(test_http_post PRIVATE unit/script_server.c ${PROJECT_SOURCE_DIR}/subscribers/http_post.c ${PROJECT_SOURCE_DIR}/subscribers/stop_signal.c)
+steno_unit_test(http_post steno_http Threads::Threads)
+target_sources(test_http_post PRIVATE unit/script_server.c)
