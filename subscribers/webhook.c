@@ -64,7 +64,7 @@ static const char HELP[] =
 static const char NOTES[] =
     "An event may come twice, never not at all: webhook-id is the same for each try. What the receiver refuses\n"
     "(400, 413, 422) goes to $STATE/dead-letters/NAME.jsonl; after 410 steno-webhook ends; all else is tried\n"
-    "again for ever.\n";
+    "again for ever. TOPIC '' is every event: the attempts and the chunks of streams, too.\n";
 
 typedef struct webhook {
     http_post *post;
@@ -77,6 +77,9 @@ typedef struct webhook {
     buffer body;
 } webhook;
 
+/* A request for each chunk of each stream is what somebody has to ask for. */
+static const char *const TOPICS[] = {"success.", "failure.", NULL};
+
 static bool take_option(int option, const char *value, void *own);
 
 static const program PROGRAM = {
@@ -88,6 +91,7 @@ static const program PROGRAM = {
     .options = OPTIONS,
     .take_option = take_option,
     .arguments = 1,
+    .topics = TOPICS,
 };
 
 /* ---- the command line ---- */

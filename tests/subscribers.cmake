@@ -21,3 +21,6 @@ set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${
 # HTTP exporters.
 steno_unit_test(http_post steno_http Threads::Threads)
 target_sources(test_http_post PRIVATE unit/script_server.c)
+steno_unit_test(webhook_sign steno_schema PkgConfig::CRYPTO)
+target_sources(test_webhook_sign PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/webhook_sign.c)
+steno_system_test(test_webhook)
