@@ -155,10 +155,10 @@ static steno_status add_credentials(mixpanel *self, steno_error *error) {
     secret_lines lines = {0};
     steno_status status = read_credentials(self, &lines, error);
     if (status) return status;
-    const char *given = lines.lines[0];
+    const char *given = lines.count == 1 ? lines.lines[0] : "";
     const bool account = strchr(given, ':') != NULL;
     char plain[CREDENTIALS_BYTES_MAX + 2], line[CREDENTIALS_BYTES_MAX * 2] = "Authorization: Basic ";
-    if (lines.count > 1 || strlen(given) > CREDENTIALS_BYTES_MAX) {
+    if (!*given || strlen(given) > CREDENTIALS_BYTES_MAX) {
         status = steno_fail(error, STENO_INVALID, "the credentials must be one line of at most %d bytes",
                             CREDENTIALS_BYTES_MAX);
     } else if (account && !self->project) {
