@@ -334,21 +334,21 @@ static void first_line(const http_reply *reply, char out[SAID_BYTES_MAX + 1]) {
 }
 
 delivery_result http_post_judge(const http_post *self, const http_reply *reply) {
-    delivery_result result = {.outcome = DELIVERY_LATER, .retry_after_ms = reply->retry_after_ms};
-    if (reply->status >= 200 && reply->status < 300) return (delivery_result){.outcome = DELIVERY_DONE};
-    if (reply->status == 400 || reply->status == 413 || reply->status == 422)
-        result = (delivery_result){.outcome = DELIVERY_REFUSED};
+    if (reply->status >= 200 && reply->status < 300) return DELIVERED;
+    const bool refused = reply->status == 400 || reply->status == 413 || reply->status == 422;
     char said[SAID_BYTES_MAX + 1], what[sizeof reply->error + SAID_BYTES_MAX];
     first_line(reply, said);
     if (reply->status)
         snprintf(what, sizeof what, "answered %ld%s%s", reply->status, *said ? ": " : "", said);
     else
         snprintf(what, sizeof what, "%s", reply->error);
+    delivery_result result;
     /* Where both are too much, the URL keeps a third. */
     size_t shown = strlen(self->shown), least = sizeof result.why / 3, used = strlen(what) + sizeof ": ";
     size_t room = used + least < sizeof result.why ? sizeof result.why - used : least;
     if (shown > room) shown = utf8_valid_prefix(self->shown, room);
-    snprintf(result.why, sizeof result.why, "%.*s: %s", (int)shown, self->shown, what);
+    result = delivery_say(refused ? DELIVERY_REFUSED : DELIVERY_LATER, "%.*s: %s", (int)shown, self->shown, what);
     result.why[utf8_valid_prefix(result.why, strlen(result.why))] = '\0';
+    if (!refused) result.retry_after_ms = reply->retry_after_ms;
     return result;
 }
