@@ -80,7 +80,7 @@ class MixpanelTest(ExporterTest):
         self.credentials = self.file("credentials", "robot.123.mp-service-account:hush-hush\n")
 
     def run_mixpanel(self, *options):
-        return self.start("steno-mixpanel", "--url", self.receiver.url, "--project", "4711", "--credentials-file", self.credentials, *options)
+        return self.start("steno-mixpanel", "--url", self.receiver.url, "--project", "4711", "--credentials-file", self.credentials, "--batch-ms", "300", *options)
 
     def wait_for_calls(self, count):
         return wait_for(lambda: len(calls := self.mixpanel.calls()) >= count and calls, f"{count} events{self.logs()}")
@@ -164,13 +164,13 @@ class MixpanelTest(ExporterTest):
     def test_large_events_are_in_smaller_batches(self):
         self.start_daemon()
         out = self.publisher()
-        # 100 events of 0.2 MB of metadata, most of which grows sixfold in JSON.
-        for _ in range(100):
+        # 0.13 MB of metadata each, which grows sixfold in JSON: a batch of all would be 22 MB.
+        for _ in range(30):
             self.emit(out, metadata={f"k{i}": {f"n{j}": "\x01" * 250 for j in range(2)} for i in range(250)})
-        self.stored(100)
+        self.stored(30)
         self.run_mixpanel()
-        wait_for(lambda: self.cursor() == 100, "the end" + self.logs())
-        self.assertEqual(len(self.mixpanel.calls()), 100)
+        wait_for(lambda: self.cursor() == 30, "the end" + self.logs())
+        self.assertEqual(len(self.mixpanel.calls()), 30)
         self.assertEqual({request.answer[0] for request in self.receiver.requests}, {200})
         self.assertGreater(max(len(request.body) for request in self.receiver.requests), 5_000_000)
         self.assertEqual(self.letters(), [])
