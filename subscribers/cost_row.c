@@ -122,15 +122,14 @@ static int64_t said_by(const steno_event *event) {
     return said ? llround(dollars * PICO_PER_DOLLAR) : STENO_UNKNOWN;
 }
 
-/* Prices estimated tokens, and writes down which. */
+/* Prices estimated tokens, and writes them down: a price may come later. */
 static void by_estimate(const steno_event *event, steno_cost_ask *ask, steno_prices *prices, json_t *facts,
                         cost_row *out) {
     if (!cost_estimate(event, &ask->usage)) return;
     cost_row_decide(ask, true, false, STENO_UNKNOWN, prices, out);
-    if (out->known)
-        json_object_set_new(facts, COST_ESTIMATED,
-                            json_pack("{s:I, s:I}", "prompt_tokens", (json_int_t)ask->usage.prompt_tokens,
-                                      "completion_tokens", (json_int_t)ask->usage.completion_tokens));
+    json_object_set_new(facts, COST_ESTIMATED,
+                        json_pack("{s:I, s:I}", "prompt_tokens", (json_int_t)ask->usage.prompt_tokens,
+                                  "completion_tokens", (json_int_t)ask->usage.completion_tokens));
 }
 
 /* What is told of the call, and not stored. */

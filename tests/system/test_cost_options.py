@@ -84,8 +84,16 @@ class Estimates(CostTest):
         self.call(messages=self.MESSAGES, response=self.RESPONSE, model="nobody-knows")
         self.priced()
         self.assertEqual({row["source"] for row in self.sql("SELECT source FROM cost")}, {"unknown"})
+        # Until there is a price.
+        (self.dir / "prices").mkdir(mode=0o700)
+        (self.dir / "prices" / "own.json").write_text('{"nobody-knows": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}')
+        self.steno("recost")
+        self.assertEqual([self.source(number + 1) for number in range(8)], ["unknown"] * 7 + ["estimated"])
+        self.assertEqual(self.sql("SELECT pico_dollars p FROM cost WHERE call_id = 'call-8'"), [{"p": 120 * 1000000}])
+        self.check_spend()
+        (self.dir / "prices" / "own.json").unlink()
         # What somebody knows comes before what is estimated.
-        self.call(messages=self.MESSAGES, response=self.RESPONSE, response_cost=0.5)
+        self.call(messages=self.MESSAGES, response=self.RESPONSE, model="nobody-heard-of", response_cost=0.5)
         self.priced()
         self.assertEqual(self.source(self.seq), "reported")
 
