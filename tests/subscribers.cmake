@@ -17,3 +17,7 @@ add_executable(steno-test-delivery system/delivery_probe.c)
 target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
 steno_system_test(test_delivery)
 set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# HTTP exporters.
+steno_unit_test(http_post steno_subscriber PkgConfig::CURL PkgConfig::ZLIB Threads::Threads)
+target_sources(test_http_post PRIVATE unit/script_server.c ${PROJECT_SOURCE_DIR}/subscribers/http_post.c ${PROJECT_SOURCE_DIR}/subscribers/stop_signal.c)
