@@ -1,6 +1,7 @@
 #include "subscribers/otlp_send.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,17 @@ static char *refusal_message(const http_reply *reply) {
     return message;
 }
 
+static const char *what_to_do(long http_status) {
+    switch (http_status) {
+    case 401:
+    case 403: return "; are the headers right that carry the key?";
+    case 404:
+    case 405: return "; is the address right? A receiver of spans alone: --signals traces";
+    case 415: return "; it may want the other --protocol";
+    default: return "; give the address that it leads to";
+    }
+}
+
 static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     const delivery_outcome outcome = otlp_outcome(reply->status);
     cleanup_free char *why = NULL;
@@ -124,6 +136,9 @@ static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     if (why) shown.body = why, shown.body_size = strlen(why);
     delivery_result result = http_post_judge(self->post, &shown);
     result.outcome = outcome;
+    const size_t length = strlen(result.why);
+    if (outcome == DELIVERY_BROKEN)
+        snprintf(result.why + length, sizeof result.why - length, "%s", what_to_do(reply->status));
     result.retry_after_ms = outcome == DELIVERY_LATER ? reply->retry_after_ms : 0;
     return result;
 }

@@ -21,3 +21,16 @@ set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${
 # HTTP exporters.
 steno_unit_test(http_post steno_subscriber PkgConfig::CURL PkgConfig::ZLIB Threads::Threads)
 target_sources(test_http_post PRIVATE unit/script_server.c ${PROJECT_SOURCE_DIR}/subscribers/http_post.c ${PROJECT_SOURCE_DIR}/subscribers/stop_signal.c)
+
+# steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
+add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
+set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 300 LABELS system FIXTURES_SETUP otlp_decoder)
+steno_system_test(test_otlp)
+set_property(TEST system_test_otlp PROPERTY FIXTURES_REQUIRED otlp_decoder)
+set_property(TEST system_test_otlp APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
+foreach(room span content sums send)
+  steno_unit_test(otlp_${room} steno_otlp)
+endforeach()
+foreach(room span content sums)
+  target_sources(test_otlp_${room} PRIVATE unit/otlp_check.c)
+endforeach()
