@@ -197,6 +197,12 @@ static void list_children(const verb_view *view, steno_draft *reply) {
             steno_draft_nil(reply, "pid");
         steno_draft_string(reply, "state", child.state);
         steno_draft_int(reply, "restarts", child.restarts);
+        steno_draft_string(reply, "last_exit", child.last_exit);
+        steno_draft_string(reply, "said", child.said);
+        if (child.starts_in_ms >= 0)
+            steno_draft_double(reply, "starts_in", (double)child.starts_in_ms / 1000);
+        else
+            steno_draft_nil(reply, "starts_in");
         steno_draft_map_end(reply);
     }
     steno_draft_array_end(reply);
@@ -219,6 +225,7 @@ static const char *status(const verb_view *view, const control_message *request,
     steno_draft_int(reply, "log_bytes", store_bytes(view->store));
     steno_draft_int(reply, "journal_bytes", store_journal_bytes(view->store));
     steno_draft_string(reply, "problem", view->problem);
+    steno_draft_string(reply, "config_problem", view->config_problem);
     list_publishers(view, reply);
     list_children(view, reply);
     cursor_list cursors = {.reply = reply, .last_offset = store_last_offset(view->store), .reports = view->reports};

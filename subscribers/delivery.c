@@ -280,7 +280,7 @@ static steno_status open_run(run *self, steno_subscriber_config *config, steno_e
     config->manual = true;
     config->commit_events = DELIVERY_EVENTS_MAX;
     config->commit_ms = COMMIT_MS;
-    self->events = calloc(what->batch_events + 1, sizeof *self->events);
+    self->events = calloc(what->batch_events + 1, sizeof(void *));
     self->bodies = calloc(what->batch_events + 1, sizeof *self->bodies);
     if (!self->events || !self->bodies) return steno_fail(error, STENO_NO_MEMORY, "no memory for a batch");
     const char *name = config->name ? config->name : what->program->name;

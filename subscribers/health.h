@@ -8,7 +8,7 @@
 #include "subscribers/program.h"
 
 /* How often what has not changed is told to the daemon again, and the log. */
-#define HEALTH_AGAIN_MS 30000
+#define HEALTH_AGAIN_MS 10000
 #define HEALTH_LOG_AGAIN_MS 600000
 /* Between two tellings of how many dead letters there are. */
 #define HEALTH_COUNT_MS 1000

@@ -25,7 +25,8 @@ static delivery_result deliver(const steno_event *const *events, size_t count, v
     const probe *self = ctx;
     char line[LINE_BYTES];
     size_t size = 0;
-    if (there(self->path, "later")) return delivery_say(DELIVERY_LATER, "the probe was told to wait");
+    if (there(self->path, "later"))
+        return delivery_say(DELIVERY_LATER, "told to wait with %" PRIu64, steno_event_offset(events[0]));
     for (size_t i = 0; i < count; i++) {
         if (steno_event_get(events[i], "refuse")) return delivery_say(DELIVERY_REFUSED, "the probe refuses it");
         size += (size_t)snprintf(line + size, sizeof line - size, "%" PRIu64 " ", steno_event_offset(events[i]));
