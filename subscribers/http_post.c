@@ -95,9 +95,17 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ctx) {
     return taken; /* fewer than came: curl ends the transfer, and the status is known already */
 }
 
+/* The certificates to trust where these are not the system's: the variables of the curl program, which the library does not read. */
+static const char *own_certificates(void) {
+    const char *file = getenv("CURL_CA_BUNDLE");
+    return file && *file ? file : getenv("SSL_CERT_FILE");
+}
+
 static bool set_up(http_post *self, const char *url) {
+    const char *certificates = own_certificates();
     CURL *easy = self->easy;
     int64_t connect_ms = self->timeout_ms < CONNECT_MS_MAX ? self->timeout_ms : CONNECT_MS_MAX;
+    if (certificates && *certificates && curl_easy_setopt(easy, CURLOPT_CAINFO, certificates)) return false;
     return !curl_easy_setopt(easy, CURLOPT_URL, url) && !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
            !curl_easy_setopt(easy, CURLOPT_POST, 1L) && !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
            !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
@@ -326,21 +334,21 @@ static void first_line(const http_reply *reply, char out[SAID_BYTES_MAX + 1]) {
 }
 
 delivery_result http_post_judge(const http_post *self, const http_reply *reply) {
-    delivery_result result = {.outcome = DELIVERY_LATER, .retry_after_ms = reply->retry_after_ms};
-    if (reply->status >= 200 && reply->status < 300) return (delivery_result){.outcome = DELIVERY_DONE};
-    if (reply->status == 400 || reply->status == 413 || reply->status == 422)
-        result = (delivery_result){.outcome = DELIVERY_REFUSED};
+    if (reply->status >= 200 && reply->status < 300) return DELIVERED;
+    const bool refused = reply->status == 400 || reply->status == 413 || reply->status == 422;
     char said[SAID_BYTES_MAX + 1], what[sizeof reply->error + SAID_BYTES_MAX];
     first_line(reply, said);
     if (reply->status)
         snprintf(what, sizeof what, "answered %ld%s%s", reply->status, *said ? ": " : "", said);
     else
         snprintf(what, sizeof what, "%s", reply->error);
+    delivery_result result;
     /* Where both are too much, the URL keeps a third. */
     size_t shown = strlen(self->shown), least = sizeof result.why / 3, used = strlen(what) + sizeof ": ";
     size_t room = used + least < sizeof result.why ? sizeof result.why - used : least;
     if (shown > room) shown = utf8_valid_prefix(self->shown, room);
-    snprintf(result.why, sizeof result.why, "%.*s: %s", (int)shown, self->shown, what);
+    result = delivery_say(refused ? DELIVERY_REFUSED : DELIVERY_LATER, "%.*s: %s", (int)shown, self->shown, what);
     result.why[utf8_valid_prefix(result.why, strlen(result.why))] = '\0';
+    if (!refused) result.retry_after_ms = reply->retry_after_ms;
     return result;
 }

@@ -1,5 +1,6 @@
 /* HTTP POST for exporters: one reused connection, bounded in time and in what is read, ended by a stop signal. TLS is verified, redirects are
- * not followed (a POST that moves is a matter of configuration). The usual variables of curl (https_proxy, no_proxy) apply.
+ * not followed (a POST that moves is a matter of configuration). The usual variables of curl (https_proxy, no_proxy,
+ * CURL_CA_BUNDLE, SSL_CERT_FILE) apply.
  * One thread at a time.
  */
 #ifndef SUBSCRIBERS_HTTP_POST_H

@@ -19,8 +19,14 @@ steno_system_test(test_delivery)
 set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 # HTTP exporters.
-steno_unit_test(http_post steno_subscriber PkgConfig::CURL PkgConfig::ZLIB Threads::Threads)
-target_sources(test_http_post PRIVATE unit/script_server.c ${PROJECT_SOURCE_DIR}/subscribers/http_post.c ${PROJECT_SOURCE_DIR}/subscribers/stop_signal.c)
+steno_unit_test(http_post steno_http Threads::Threads)
+target_sources(test_http_post PRIVATE unit/script_server.c)
+steno_unit_test(webhook_sign steno_schema PkgConfig::CRYPTO)
+target_sources(test_webhook_sign PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/webhook_sign.c)
+steno_system_test(test_webhook)
+steno_system_test(test_mixpanel)
+steno_unit_test(mixpanel steno_http PkgConfig::CRYPTO PkgConfig::JANSSON m)
+target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_event.c ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_reply.c)
 
 # steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
 add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
