@@ -24,7 +24,8 @@
 enum {
     OPTION_TO = PROGRAM_OWN_OPTION,
     OPTION_ENDPOINT,
-    OPTION_HEADERS,
+    OPTION_HEADER,
+    OPTION_HEADER_FILE,
     OPTION_PROTOCOL,
     OPTION_JSON,
     OPTION_COMPRESSION,
@@ -43,7 +44,8 @@ enum {
 static const struct option OPTIONS[] = {
     {"to", required_argument, NULL, OPTION_TO},
     {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
-    {"headers", required_argument, NULL, OPTION_HEADERS},
+    {"header", required_argument, NULL, OPTION_HEADER},
+    {"header-file", required_argument, NULL, OPTION_HEADER_FILE},
     {"protocol", required_argument, NULL, OPTION_PROTOCOL},
     {"json", no_argument, NULL, OPTION_JSON},
     {"compression", required_argument, NULL, OPTION_COMPRESSION},
@@ -73,7 +75,8 @@ static const program PROGRAM = {
             "                       (default: http://localhost:4318)\n"
             "  --to WHERE           langfuse or phoenix: address and key out of their own variables, traces alone,\n"
             "                       with the attributes that they read\n"
-            "  --headers FILE       headers of every request, a line \"Name: value\" each\n"
+            "  --header 'NAME: V'   a header of every request; may be repeated. Others see it in ps\n"
+            "  --header-file FILE   headers, one a line: for those that are secret\n"
             "  --protocol WHAT      http/protobuf or http/json (default: http/protobuf); --json is the latter\n"
             "  --compression WHAT   gzip or none (default: none); --gzip is the former\n"
             "  --timeout SECONDS    of a request (default: 10)\n"
@@ -214,7 +217,12 @@ static bool take_option(int option, const char *value, void *own) {
     switch (option) {
     case OPTION_TO: options->to = value; break;
     case OPTION_ENDPOINT: options->endpoint = value; break;
-    case OPTION_HEADERS: options->headers_file = value; break;
+    case OPTION_HEADER:
+        if (options->header_count == OTLP_HEADERS_MAX)
+            return program_complain_usage(&PROGRAM, "--header: at most %d", OTLP_HEADERS_MAX);
+        options->headers[options->header_count++] = value;
+        break;
+    case OPTION_HEADER_FILE: options->header_file = value; break;
     case OPTION_PROTOCOL: options->protocol = value; break;
     case OPTION_JSON: options->protocol = "http/json"; break;
     case OPTION_COMPRESSION: options->compression = value; break;

@@ -24,6 +24,6 @@ void otlp_arena_grow(otlp_arena *arena, void **list, size_t count, size_t *room,
 void otlp_arena_clear(otlp_arena *arena);
 
 /* The rest of the program's memory, with the same end. */
-void *otlp_memory(void *pointer);
+void *otlp_memory(void *pointer) __attribute__((returns_nonnull));
 
 #endif

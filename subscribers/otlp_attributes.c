@@ -17,7 +17,7 @@ static Otlp__AnyValue *put(otlp_attributes *self, const char *key, Otlp__AnyValu
         self->dropped++;
         return NULL;
     }
-    otlp_arena_grow(self->arena, (void **)&self->items, self->count, &self->room, sizeof *self->items);
+    otlp_arena_grow(self->arena, (void **)&self->items, self->count, &self->room, sizeof(void *));
     Otlp__KeyValue *item = otlp_arena_take(self->arena, sizeof *item);
     otlp__key_value__init(item);
     item->key = (char *)(uintptr_t)key;
@@ -58,7 +58,7 @@ void otlp_put_texts(otlp_attributes *self, const char *key, const char *const *t
     Otlp__ArrayValue *list = otlp_arena_take(self->arena, sizeof *list);
     otlp__array_value__init(list);
     list->n_values = count;
-    list->values = otlp_arena_take(self->arena, count * sizeof *list->values);
+    list->values = otlp_arena_take(self->arena, count * sizeof(void *));
     for (size_t i = 0; i < count; i++) {
         list->values[i] = new_value(self->arena, OTLP__ANY_VALUE__VALUE_STRING_VALUE);
         list->values[i]->string_value = (char *)(uintptr_t)texts[i];

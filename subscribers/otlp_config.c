@@ -1,6 +1,5 @@
 #include "subscribers/otlp_config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +9,13 @@
 #include "subscribers/otlp_arena.h"
 #include "subscribers/otlp_preset.h"
 #include "subscribers/program.h"
+#include "subscribers/secret_file.h"
 
 #define ENDPOINT_DEFAULT "http://localhost:4318"
 #define TIMEOUT_MS_DEFAULT 10000
 #define TIMEOUT_MS_MAX 3600000
 #define METRICS_MS_DEFAULT 60000
 #define METRICS_MS_MAX 86400000
-/* Longest file of headers. */
-#define HEADERS_FILE_BYTES_MAX 65536
 
 static const struct {
     const char *name; /* within its variables */
@@ -103,25 +101,19 @@ static steno_status add_header(void *route, char *key, char *value, steno_error 
     return STENO_OK;
 }
 
-static steno_status read_headers(otlp_route *route, const char *path, steno_error *error) {
-    FILE *file = fopen(path, "re");
-    if (!file) return steno_fail(error, STENO_INVALID, "--headers %s: %s", path, strerror(errno));
-    cleanup_free char *line = NULL;
-    size_t room = 0, total = 0;
-    steno_status status = STENO_OK;
-    for (ssize_t size; !status && (size = getline(&line, &room, file)) >= 0;) {
-        char *colon = strchr(line, ':');
-        total += (size_t)size;
-        line[strcspn(line, "\r\n")] = '\0';
-        if (!*trim(line) || *line == '#') continue;
-        if (!colon || total > HEADERS_FILE_BYTES_MAX) {
-            status = steno_fail(error, STENO_INVALID, "--headers %s: it has lines \"Name: value\"", path);
-            break;
-        }
-        *colon = '\0';
-        status = add_header(route, trim(line), trim(colon + 1), error);
-    }
-    fclose(file);
+/* A whole line; http_post_header looks at what is in it. */
+static steno_status add_line(otlp_route *self, const char *line, steno_error *error) {
+    if (self->header_count == OTLP_HEADERS_MAX)
+        return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
+    self->headers[self->header_count++] = copy(line);
+    return STENO_OK;
+}
+
+static steno_status add_file(otlp_route *route, const char *path, steno_error *error) {
+    secret_lines file = {0};
+    steno_status status = secret_file_read(path, &file, error);
+    for (size_t i = 0; !status && i < file.count; i++) status = add_line(route, file.lines[i], error);
+    secret_lines_free(&file);
     return status;
 }
 
@@ -190,7 +182,8 @@ static steno_status set_headers(otlp_route *route, otlp_signal signal, const otl
         status = add_header(route, preset->headers[i].key, value, error);
         free(value);
     }
-    if (!status && options->headers_file) status = read_headers(route, options->headers_file, error);
+    for (size_t i = 0; !status && i < options->header_count; i++) status = add_line(route, options->headers[i], error);
+    if (!status && options->header_file) status = add_file(route, options->header_file, error);
     return status;
 }
 

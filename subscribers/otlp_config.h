@@ -27,8 +27,9 @@ typedef struct otlp_route {
 /* As they stand on the command line; NULL: not given. Borrowed. */
 typedef struct otlp_options {
     const char *to; /* "langfuse", "phoenix" */
-    const char *endpoint, *protocol, *compression, *signals, *semconv, *attributes, *attempts, *temporality, *service,
-        *headers_file;
+    const char *endpoint, *protocol, *compression, *signals, *semconv, *attributes, *attempts, *temporality, *service;
+    const char *headers[OTLP_HEADERS_MAX], *header_file; /* "Name: value" */
+    size_t header_count;
     int64_t timeout_ms, metrics_ms; /* 0: not given */
     bool content;
 } otlp_options;

@@ -42,7 +42,7 @@ static steno_status make_langfuse(otlp_preset *self, steno_error *error) {
     self->endpoint = join(base ? base : LANGFUSE_DEFAULT, "/api/public/otel");
     self->attributes = "langfuse";
     cleanup_free char *keys = NULL;
-    if (asprintf(&keys, "%s:%s", public, secret) < 0) otlp_memory(keys = NULL);
+    keys = otlp_memory(asprintf(&keys, "%s:%s", public, secret) < 0 ? NULL : keys);
     const size_t size = strlen(keys), begun = strlen("Basic ");
     char *value = otlp_memory(malloc(begun + (size + 2) / 3 * 4 + 1));
     strcpy(value, "Basic ");

@@ -112,7 +112,7 @@ static otlp_series *add_series(otlp_sums *self, const metric *what, const Otlp__
     series->resource = keep_resource(self, resource);
     series->attributes = copy_attributes(&self->arena, attributes, count);
     series->attribute_count = count;
-    otlp_arena_grow(&self->arena, (void **)&self->series, self->count, &self->room, sizeof *self->series);
+    otlp_arena_grow(&self->arena, (void **)&self->series, self->count, &self->room, sizeof(void *));
     return self->series[self->count++] = series;
 }
 

@@ -8,7 +8,7 @@ static Otlp__ResourceSpans *group_for(otlp_arena *arena, Otlp__TraceRequest *req
     otlp__resource_spans__init(group);
     group->resource = resource;
     group->n_scope_spans = 1;
-    group->scope_spans = otlp_arena_take(arena, sizeof *group->scope_spans);
+    group->scope_spans = otlp_arena_take(arena, sizeof(void *));
     Otlp__ScopeSpans *spans = group->scope_spans[0] = otlp_arena_take(arena, sizeof *spans);
     otlp__scope_spans__init(spans);
     spans->scope = otlp_scope(arena);
@@ -29,7 +29,7 @@ Otlp__TraceRequest *otlp_traces(otlp_arena *arena, const steno_event *const *eve
         Otlp__Resource *resource = otlp_resource(arena, events[i], set, true);
         Otlp__ScopeSpans *group = group_for(arena, request, &room, resource, mapping->semconv)->scope_spans[0];
         /* As many as there can be, on the first: a batch is small. */
-        if (!group->spans) group->spans = otlp_arena_take(arena, (count - i) * sizeof *group->spans);
+        if (!group->spans) group->spans = otlp_arena_take(arena, (count - i) * sizeof(void *));
         group->spans[group->n_spans++] = span;
         (*spans)++;
     }

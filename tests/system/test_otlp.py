@@ -284,7 +284,7 @@ class Names(OtlpTest):
                 (["--protocol", "grpc"], {}, "4318"), ([], {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL"), (["--to", "nowhere"], {}, "nowhere"),
                 (["--to", "langfuse"], {}, "LANGFUSE_SECRET_KEY"), (["--signals", "logs"], {}, "logs"), (["--semconv", "0.9"], {}, "0.9"), (["--endpoint", "box:4318"], {}, "http"),
                 ([], {"OTEL_EXPORTER_OTLP_HEADERS": "secret-without-name"}, "OTEL_EXPORTER_OTLP_HEADERS"), (["--timeout", "0"], {}, "--timeout"),
-                (["--attributes", "all"], {}, "all"), (["--attempts", "x"], {}, "x"), (["--temporality", "x"], {}, "x"), (["--headers", "/no/such"], {}, "/no/such"), (["--sideways"], {}, "sideways")]:
+                (["--attributes", "all"], {}, "all"), (["--attempts", "x"], {}, "x"), (["--temporality", "x"], {}, "x"), (["--header-file", "/no/such"], {}, "/no/such"), (["--header", "no-colon"], {}, "Name: value"), (["--sideways"], {}, "sideways")]:
             with self.subTest(args=args, variables=variables):
                 result = self.run_program("steno-otlp", *args, check=False, env={**self.env, **variables})
                 self.assertEqual((result.returncode, what in result.stderr), (2, True), result.stderr)
@@ -381,8 +381,9 @@ class Faults(OtlpTest):
         self.assertNotIn("wrong-secret", self.log())
         self.assertEqual((self.cursor(), self.dead_letters()), (0, []))
         (self.dir / "headers").write_text("# the key\n\napi-key: right\n")
+        (self.dir / "headers").chmod(0o600)
         del self.env["OTEL_EXPORTER_OTLP_HEADERS"]
-        self.start_otlp(receiver, "--headers", self.dir / "headers")
+        self.start_otlp(receiver, "--header-file", self.dir / "headers", "--header", "X-Other: 1")
         self.wait_for_span(receiver, call)
 
     def test_collector_that_is_down_is_waited_for(self):
@@ -523,6 +524,26 @@ class Faults(OtlpTest):
 
 
 class Vectors(OtlpTest):
+    def test_what_libsteno_publishes_becomes_spans_of_the_call_and_of_its_retries(self):
+        self.start_daemon()
+        receiver = self.receiver()
+        url = self.start_provider().removesuffix("/v1") + "/faults/fail_first=2;status=503;id=otlp/v1"
+        self.start_otlp(receiver, "--content", "--attributes", "langfuse,openinference")
+        self.steno("complete", "-m", "gpt-4o-mini", "--stream", "--retries", "2", "--base-url", url, "what is it?")
+        call = wait_for(lambda: self.sql("select call_id, cost_usd from calls where status = 'success'"), "the call" + self.logs())[0]
+        span, attributes = self.wait_for_span(receiver, call["call_id"])
+        self.assertEqual((span.name, span.trace_id.hex()), ("chat gpt-4o-mini", call["call_id"].replace("-", "")))
+        self.assertEqual((attributes["server.address"], attributes["steno.attempts"], attributes["steno.cost.usd"]), ("127.0.0.1", 3, call["cost_usd"]))
+        self.assertGreater(attributes["gen_ai.response.time_to_first_chunk"], 0)
+        self.assertEqual(json.loads(attributes["gen_ai.input.messages"])[-1], {"role": "user", "parts": [{"type": "text", "content": "what is it?"}]})
+        self.assertEqual(json.loads(attributes["gen_ai.output.messages"])[0]["finish_reason"], "stop")
+        attempts = sorted((attributes_of(span)["steno.attempt"], attributes_of(span)["http.response.status_code"], span.parent_span_id)
+                          for span, _ in receiver.spans() if span.name == "POST")
+        self.assertEqual(attempts, [(1, 503, span.span_id), (2, 503, span.span_id)])
+        for attempt, _ in receiver.spans():  # within the call's own time, to what a float of seconds keeps
+            self.assertGreaterEqual(attempt.start_time_unix_nano, span.start_time_unix_nano - 1000000)
+            self.assertLessEqual(attempt.end_time_unix_nano, span.end_time_unix_nano + 1000000)
+
     def test_the_golden_events_become_spans(self):
         self.start_daemon()
         receiver = self.receiver()
