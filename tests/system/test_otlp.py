@@ -530,10 +530,11 @@ class Vectors(OtlpTest):
         url = self.start_provider().removesuffix("/v1") + "/faults/fail_first=2;status=503;id=otlp/v1"
         self.start_otlp(receiver, "--content", "--attributes", "langfuse,openinference")
         self.steno("complete", "-m", "gpt-4o-mini", "--stream", "--retries", "2", "--base-url", url, "what is it?")
-        call = wait_for(lambda: self.sql("select call_id, cost_usd from calls where status = 'success'"), "the call" + self.logs())[0]
+        call = wait_for(lambda: self.sql("select call_id from calls where status = 'success'"), "the call" + self.logs())[0]
         span, attributes = self.wait_for_span(receiver, call["call_id"])
         self.assertEqual((span.name, span.trace_id.hex()), ("chat gpt-4o-mini", call["call_id"].replace("-", "")))
-        self.assertEqual((attributes["server.address"], attributes["steno.attempts"], attributes["steno.cost.usd"]), ("127.0.0.1", 3, call["cost_usd"]))
+        self.assertEqual((attributes["server.address"], attributes["steno.attempts"]), ("127.0.0.1", 3))
+        self.assertGreater(attributes["steno.cost.usd"], 0)
         self.assertGreater(attributes["gen_ai.response.time_to_first_chunk"], 0)
         self.assertEqual(json.loads(attributes["gen_ai.input.messages"])[-1], {"role": "user", "parts": [{"type": "text", "content": "what is it?"}]})
         self.assertEqual(json.loads(attributes["gen_ai.output.messages"])[0]["finish_reason"], "stop")
