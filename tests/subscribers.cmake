@@ -18,6 +18,12 @@ target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
 steno_system_test(test_delivery)
 set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+# steno-prometheus
+steno_unit_test(metric_text steno_metrics m)
+steno_unit_test(call_series steno_metrics m)
+steno_system_test(test_prometheus)
+steno_system_test(test_prometheus_scrape)
+
 # HTTP exporters.
 steno_unit_test(http_post steno_http Threads::Threads)
 target_sources(test_http_post PRIVATE unit/script_server.c)
