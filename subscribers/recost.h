@@ -11,7 +11,7 @@
 #define RECOST_READ_ROWS 500
 #define RECOST_WRITE_ROWS 100
 /* After a transaction, so that the log's other writers have their turn: as long as it took, at least this. */
-#define RECOST_PAUSE_MS 5
+#define RECOST_PAUSE_MS 10
 
 /* Which calls. */
 typedef struct recost_query {
