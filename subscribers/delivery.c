@@ -188,13 +188,20 @@ static verdict wait_to_retry(run *self, const char *why, int64_t asked_ms, int64
     return GO_ON;
 }
 
+static void note_done(run *self, const delivery_result *result) {
+    if (result->why[0])
+        health_problem(&self->health, result->why);
+    else
+        health_well(&self->health);
+}
+
 /* Delivers events [first, first + count) until they are taken or refused. */
 static verdict try_range(run *self, size_t first, size_t count, delivery_result *result) {
     int64_t pause_ms = DELIVERY_PAUSE_MS;
     for (;;) {
         const bool last_try = stop_signal_count() > 0;
         *result = self->what->deliver((const steno_event *const *)self->events + first, count, self->what->self);
-        if (result->outcome == DELIVERY_DONE) health_well(&self->health);
+        if (result->outcome == DELIVERY_DONE) note_done(self, result);
         if (result->outcome == DELIVERY_DONE || result->outcome == DELIVERY_REFUSED) return GO_ON;
         if (result->outcome == DELIVERY_BROKEN) {
             health_problem(&self->health, result->why);
@@ -252,7 +259,7 @@ static verdict deliver_batch(run *self) {
 static verdict idle(run *self) {
     const delivery_result result = self->what->idle ? self->what->idle(self->what->self) : DELIVERED;
     if (result.outcome == DELIVERY_DONE)
-        health_well(&self->health);
+        note_done(self, &result);
     else
         health_problem(&self->health, result.why);
     return result.outcome == DELIVERY_BROKEN ? BROKEN : GO_ON;
