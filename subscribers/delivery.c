@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "schema/clean.h"
 #include "subscribers/clock.h"
 #include "subscribers/dead_letter.h"
+#include "subscribers/event_copy.h"
 #include "subscribers/health.h"
 #include "subscribers/stop_signal.h"
 
@@ -57,8 +57,7 @@ delivery_result delivery_say(delivery_outcome outcome, const char *format, ...) 
 
 static void drop_events(run *self, size_t from, size_t to) {
     for (size_t i = from; i < to; i++) {
-        steno_event_free(self->events[i]);
-        free(self->bodies[i]);
+        event_copy_free(self->events[i], self->bodies[i]);
         self->events[i] = NULL;
         self->bodies[i] = NULL;
     }
@@ -100,20 +99,12 @@ static bool full(const run *self) {
 
 /* Copies the event into the batch, or behind it if it is too much. False: no memory. */
 static bool take(run *self, const steno_event *event) {
-    size_t size;
-    const void *body = steno_event_body(event, &size);
-    void *copy = malloc(size);
+    void *body;
+    steno_event *copy = event_copy(event, &body);
     if (!copy) return false;
-    memcpy(copy, body, size);
-    steno_event *decoded;
-    if (steno_event_decode(copy, size, &decoded, NULL)) {
-        free(copy);
-        return false;
-    }
-    steno_event_set_offset(decoded, steno_event_offset(event));
-    self->events[self->count] = decoded;
-    self->bodies[self->count] = copy;
-    if (self->count > 0 && self->bytes + size > self->what->batch_bytes)
+    self->events[self->count] = copy;
+    self->bodies[self->count] = body;
+    if (self->count > 0 && self->bytes + body_size(copy) > self->what->batch_bytes)
         self->carried = true;
     else
         count_in(self);
