@@ -25,6 +25,8 @@
 #define ACK_BYTES_MAX 64
 /* Of its output in one turn of the loop. */
 #define OUTPUT_TURN_BYTES 65536
+/* One that runs so long and has all that it was sent behind it is well, whatever was before. */
+#define SOUND_MS 5000
 /* How often it is said that its output has lines that are no acknowledgements. */
 #define NOISE_SAID_MS 600000
 
@@ -182,6 +184,7 @@ static void look_at_pipe(stream_run *self) {
 static void on_ack(stream_run *self) {
     uint64_t offset = 0;
     char end;
+    if (self->ack_size == 0 && !self->ack_long) return;
     self->ack[self->ack_size] = '\0';
     const bool number =
         !self->ack_long && sscanf(self->ack, "%" SCNu64 " %c", &offset, &end) == 1 && self->ack[0] != '-';
@@ -376,6 +379,9 @@ static void turn(stream_run *self) {
         look_at_command(self);
     }
     settle(self);
+    if (self->command.pid && !self->suspects && !self->bury_at && !oldest_out(self) &&
+        clock_ms() - self->command.begun >= SOUND_MS)
+        health_well(&run->health);
     health_repeat(&run->health);
     self->drain_ms = self->drain_ms * 2 < DRAIN_MS_MAX ? self->drain_ms * 2 : DRAIN_MS_MAX;
 }
