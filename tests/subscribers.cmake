@@ -21,3 +21,20 @@ steno_system_test(test_jsonl)
 steno_system_test(test_exec)
 steno_unit_test(flight steno_handler PkgConfig::XXHASH)
 target_sources(test_flight PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/flight.c ${PROJECT_SOURCE_DIR}/subscribers/jsonl_tail.c)
+
+
+# steno-prometheus
+steno_unit_test(metric_text steno_metrics m)
+steno_unit_test(call_series steno_metrics m)
+steno_system_test(test_prometheus)
+steno_system_test(test_prometheus_scrape)
+
+# HTTP exporters.
+steno_unit_test(http_post steno_http Threads::Threads)
+target_sources(test_http_post PRIVATE unit/script_server.c)
+steno_unit_test(webhook_sign steno_schema PkgConfig::CRYPTO)
+target_sources(test_webhook_sign PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/webhook_sign.c)
+steno_system_test(test_webhook)
+steno_system_test(test_mixpanel)
+steno_unit_test(mixpanel steno_http PkgConfig::CRYPTO PkgConfig::JANSSON m)
+target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_event.c ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_reply.c)
