@@ -130,7 +130,7 @@ class Exec(SubscriberTest):
         out = self.publisher()
         self.emit(out), self.emit(out)
         program = self.start("steno-exec", "--name", "careful", "--", "sh", "-c",
-                             f"echo began >> {self.dir}/out; while [ ! -e {self.dir}/go ]; do sleep 0.02; done; echo done >> {self.dir}/out")
+                             f"echo began >> {self.dir}/out; while [ ! -e {self.dir}/go ] && [ -d {self.dir} ]; do sleep 0.02; done; echo done >> {self.dir}/out")
         self.wait_for_lines("out", 1)
         program.send_signal(signal.SIGTERM)
         (self.dir / "go").touch()
