@@ -110,7 +110,7 @@ static void add_attempts(series *into, const steno_event *event) {
 
 void call_series_add(call_series *self, const steno_event *event, steno_prices *prices) {
     cost_row cost;
-    if (!cost_row_from(event, prices, &cost)) return;
+    if (!cost_row_from(event, prices, false, &cost)) return;
     series *into = call_series_of(self, steno_event_string(event, "provider"), steno_event_string(event, "model"));
     const bool failed = steno_event_kind_of(event) == STENO_FAILURE;
     const bool hit = steno_value_bool(steno_event_get(event, "cache_hit"), false);
