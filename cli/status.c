@@ -14,6 +14,8 @@
 #include "schema/identity.h"
 #include "schema/json.h"
 
+/* A subscriber with a problem says so every 10 s (HEALTH_AGAIN_MS): one that has been silent for so long has ended. */
+#define REPORT_STALE_SECONDS 60
 /* The daemon answers between two batches: this is a machine in trouble. */
 #define STATUS_TIMEOUT_MS 5000
 
@@ -98,11 +100,14 @@ static int show_publishers(const steno_value *list) {
     return table_print(grid);
 }
 
-/* What is wrong with one, under the table that it is in. `since` 0: not known. */
-static void put_trouble(const char *name, const char *what, double since) {
+/* What is wrong with one, under the table that it is in. `since` and `said` 0: not known. */
+static void put_trouble(const char *name, const char *what, double since, double said) {
     cleanup_free char *safe = text_line(what, strlen(what));
-    char text[FORMAT_BYTES], time[FORMAT_BYTES + 16] = "";
-    if (since > 0) {
+    char text[FORMAT_BYTES], time[2 * FORMAT_BYTES + 48] = "";
+    if (said > 0 && identity_now() - said > REPORT_STALE_SECONDS) {
+        format_duration(identity_now() - said, text);
+        snprintf(time, sizeof time, " (its last word, %s ago)", text);
+    } else if (since > 0) {
         format_duration(identity_now() - since, text);
         snprintf(time, sizeof time, " (for %s)", text);
     }
@@ -113,13 +118,14 @@ static void put_troubles_of_subscribers(const steno_value *list) {
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         const char *name = string(one, "name"), *problem = string(one, "problem");
-        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0));
+        const double said = steno_value_double(steno_value_get(one, "reported"), 0);
+        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0), said);
         const int64_t letters = number(one, "dead_letters");
         if (!letters) continue;
         char line[160];
         snprintf(line, sizeof line, "%" PRId64 " event%s put aside in dead-letters/%s.jsonl", letters,
                  letters == 1 ? "" : "s", name);
-        put_trouble(name, line, 0);
+        put_trouble(name, line, 0, said);
     }
 }
 
