@@ -343,7 +343,7 @@ static void judge(call *self, CURLcode code, bool stream) {
     else if (code && !(stream && is_complete(now)) && stream && now->chunks && code != CURLE_OPERATION_TIMEDOUT)
         cut_off(self, reason);
     else if (code && !(stream && is_complete(now)))
-        failure_from_curl(&now->error, code, self->to.api_base, self->curl_error, self->timeout_ms);
+        failure_from_curl(&now->error, code, self->to.api_base, self->curl_error, now->time_ms);
     else if (!is_accepted(self))
         refused(self);
     else if (!stream)

@@ -205,7 +205,8 @@ STENO_API steno_status steno_request_set_session_id(steno_request *request, cons
 STENO_API steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id);
 STENO_API steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id);
 
-/* One more HTTP header ("anthropic-beta"). What is called like a secret is masked in events. */
+/* One more HTTP header ("anthropic-beta"), or another value of one that Steno sends itself. What is called like a secret is masked in events, and
+ * does not go to a fallback with another base URL. */
 STENO_API steno_status steno_request_set_header(steno_request *request, const char *name, const char *value);
 /* The model as it was named; what steno_request_set_model sets instead (a function that sees requests may route them). Borrowed. */
 STENO_API const char *steno_request_model(const steno_request *request);

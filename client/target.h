@@ -35,6 +35,7 @@ typedef struct target_wish {
     const char *asked;
     const char *api_key, *base_url; /* of the request, for its own model; NULL: the client's, or the environment's */
     const json_t *params, *extra_headers;
+    const char *secrets_base; /* the only base URL that secrets among the extra headers may go to; NULL: to any */
     call_kind kind;
     bool stream, drop;
 } target_wish;

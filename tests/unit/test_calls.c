@@ -309,6 +309,16 @@ static void the_query_of_a_base_url_stays_behind_the_path_and_out_of_the_log(voi
     json_decref(events);
 }
 
+static void a_time_limit_of_an_attempt_is_told_as_it_was(void **state) {
+    fixture *self = *state;
+    script_server_say(self->server, NULL, 0, 0, true);
+    steno_request *request = chat("gpt-4o-mini", "x");
+    steno_request_set_try_timeout_ms(request, 123);
+    steno_error error = perform(self, request, false, NULL);
+    assert_string_equal(error.type, "Timeout");
+    if (!strstr(error.message, " within 123 ms")) fail_msg("%s", error.message);
+}
+
 static void a_call_that_cannot_be_sent_is_a_lone_failure(void **state) {
     fixture *self = *state;
     static const struct {
@@ -580,6 +590,7 @@ int main(void) {
         TEST(a_stream_gives_a_chunk_event_each_and_the_assembled_response),
         TEST(the_key_is_wiped_wherever_a_reply_repeats_it),
         TEST(the_query_of_a_base_url_stays_behind_the_path_and_out_of_the_log),
+        TEST(a_time_limit_of_an_attempt_is_told_as_it_was),
         TEST(a_call_that_cannot_be_sent_is_a_lone_failure),
         TEST(a_stream_cut_anywhere_fails_until_its_finish_reason_and_keeps_what_came),
         TEST(the_same_where_the_length_was_promised),
