@@ -303,7 +303,7 @@ class Cli(harness.SystemTest):
         self.fill()
         self.steno("complete", "-m", "gpt-4o-mini", "a rather long question " * 20)
         self.stored()
-        for columns in (66, 80, 140):
+        for columns in (40, 66, 80, 140):
             for args in (("logs",), ("cost",), ("cost", "--by", "day"), ("query", "SELECT model, response_text, status FROM calls"), ("status",)):
                 with self.subTest(f"{args} at {columns}"):
                     text = re.sub(r"\x1b\[[0-9;]*m", "", self.on_terminal(columns, *args))
