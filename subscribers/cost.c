@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "schema/clean.h"
+#include "schema/descriptors.h"
 #include "schema/place.h"
 #include "subscribers/clock.h"
 #include "subscribers/cost_log.h"
@@ -191,6 +192,7 @@ static int parse(int argc, char **argv, const char **dir) {
 
 int main(int argc, char **argv) {
     const char *dir = NULL;
+    descriptors_hold();
     const int ended = parse(argc, argv, &dir);
     if (ended >= 0) return ended;
     cleanup_free pricing *self = calloc(1, sizeof *self);

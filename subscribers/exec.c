@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "schema/clean.h"
+#include "schema/descriptors.h"
 #include "subscribers/clock.h"
 #include "subscribers/exec_command.h"
 #include "subscribers/stop_signal.h"
@@ -227,6 +228,7 @@ int main(int argc, char **argv) {
     exec_options options = {.subscriber = STENO_SUBSCRIBER_CONFIG_INIT,
                             .timeout_ms = TIMEOUT_SECONDS_DEFAULT * 1000,
                             .retries = RETRIES_DEFAULT};
+    descriptors_hold();
     const int ended = parse(argc, argv, &options);
     if (ended >= 0) return ended;
     options.subscriber.commit_events = COMMIT_EVENTS;
