@@ -311,6 +311,8 @@ static steno_status make_body(target *self, steno_error *error) {
     self->body = self->by->body(&self->ask, &reason);
     self->ask.params = NULL; /* the request's, which may be gone from now on */
     if (!self->body) return refuse(error, "BadRequest", reason.message);
+    const json_int_t choices = json_integer_value(json_object_get(self->body, "n"));
+    self->choices = choices > 0 ? (size_t)choices : 0;
     return json_text_add(&self->body_text, self->body) ? STENO_OK : STENO_NO_MEMORY;
 }
 

@@ -19,6 +19,7 @@ typedef struct target {
     char *asked;       /* as it was asked for */
     const char *model; /* in `asked`, without the prefixes */
     wire_ask ask;
+    size_t choices;      /* how many are asked for; 0: it is not said */
     char *version;       /* of the API; NULL: none */
     char *api_key;       /* NULL: none */
     aws_credentials aws; /* where each attempt is signed with them; else all NULL */

@@ -400,6 +400,16 @@ static void a_stream_with_one_unfinished_choice_was_cut(void **state) {
     assert_string_equal(perform(self, chat("gpt-4o-mini", "x"), true, NULL).type, "Connection");
 }
 
+static void a_stream_without_all_of_the_choices_that_were_asked_for_was_cut(void **state) {
+    fixture *self = *state;
+    for (int wanted = 1; wanted <= 2; wanted++) {
+        say(self, HEAD_SSE CHUNK("\"content\":\"all\"", "\"stop\""));
+        steno_request *request = chat("gpt-4o-mini", "x");
+        steno_request_set_int(request, "n", wanted);
+        assert_string_equal(perform(self, request, true, NULL).type, wanted == 1 ? "" : "Connection");
+    }
+}
+
 static void nonsense_in_mid_stream_is_malformed_and_what_came_before_is_kept(void **state) {
     fixture *self = *state;
     say(self, HEAD_SSE CHUNK("\"content\":\"one\"", "null") "data: {nonsense\n\n" CHUNK("\"content\":\"two\"", "null"));
@@ -595,6 +605,7 @@ int main(void) {
         TEST(a_stream_cut_anywhere_fails_until_its_finish_reason_and_keeps_what_came),
         TEST(the_same_where_the_length_was_promised),
         TEST(a_stream_with_one_unfinished_choice_was_cut),
+        TEST(a_stream_without_all_of_the_choices_that_were_asked_for_was_cut),
         TEST(nonsense_in_mid_stream_is_malformed_and_what_came_before_is_kept),
         TEST(a_null_error_in_a_chunk_is_none),
         TEST(a_server_that_does_not_stream_is_fine_too),
