@@ -44,8 +44,7 @@ typedef struct steno_subscriber_config {
     void *on_missed_ctx;        /* handed to on_missed; borrowed */
 } steno_subscriber_config;
 
-#define STENO_SUBSCRIBER_CONFIG_INIT \
-    { .size = sizeof(steno_subscriber_config) }
+#define STENO_SUBSCRIBER_CONFIG_INIT STENO_SIZED(steno_subscriber_config)
 
 /* Opens the sockets and waits for nothing. All of `config` is copied. *out is owned by the caller.
  * Errors: STENO_INVALID (name, topics, offset or folder), STENO_SYSTEM, STENO_NO_MEMORY.
