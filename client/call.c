@@ -338,6 +338,6 @@ steno_status call_finish(call *self, steno_response **out, steno_error *error) {
     *out = last->response;
     last->response = NULL;
     if (error) *error = last->error;
-    if (error) mask_bytes(self->to.api_key, error->message, strlen(error->message));
+    if (error) target_mask(&self->to, error->message, strlen(error->message));
     return last->error.status;
 }

@@ -267,6 +267,19 @@ static steno_status make_headers(const target_wish *wish, target *self, steno_er
     return done ? STENO_OK : STENO_NO_MEMORY;
 }
 
+void target_mask(const target *self, void *bytes, size_t size) {
+    mask_bytes(self->api_key, bytes, size);
+    for (const struct curl_slist *each = self->headers; each; each = each->next) {
+        const size_t name = strcspn(each->data, ":");
+        if (each->data[name] != ':' || !is_secret(each->data, name)) continue;
+        const char *value = each->data + name + 1;
+        value += strspn(value, " ");
+        const char *word = strrchr(value, ' '); /* "Bearer KEY" */
+        word = word ? word + 1 : value;
+        if (!self->api_key || strcmp(word, self->api_key)) mask_bytes(word, bytes, size);
+    }
+}
+
 void target_write_headers(const target *self, steno_draft *draft) {
     static const char bearer[] = "Bearer ";
     for (const struct curl_slist *each = self->headers; each; each = each->next) {

@@ -48,6 +48,8 @@ steno_status target_open(const target_wish *wish, target *out, steno_error *erro
 /* Signs the next attempt, where the provider wants that. */
 steno_status target_sign(target *self, steno_error *error);
 void target_close(target *self);
+/* Wipes its secrets, the key and those in headers, wherever they are in `bytes`. */
+void target_mask(const target *self, void *bytes, size_t size);
 /* Writes the headers as they may be seen, as fields of the open map. */
 void target_write_headers(const target *self, steno_draft *draft);
 

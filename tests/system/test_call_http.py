@@ -107,6 +107,12 @@ class CallHttp(harness.SystemTest):
         self.assertEqual([(headers.get("X-Gateway-Token"), headers["X-Team"]) for _, headers, _ in other.seen], [(None, "blue")])
         self.assertNotIn("0123456789secret", self.everything())
 
+    def test_a_secret_header_that_a_reply_repeats_is_masked(self):
+        server = self.serve((400, {}, b'{"error":{"message":"The token 0123456789secret is not known."}}'))
+        result = self.complete("--header", "X-Gateway-Token: 0123456789secret", "--base-url", f"{server.url}/v1", check=False)
+        self.assertIn("The token ************cret is not known.", result.stderr)
+        self.assertNotIn("0123456789secret", self.everything())
+
     def test_a_header_of_the_caller_replaces_ours(self):
         server = self.serve()
         self.env.update(ANTHROPIC_API_KEY="sk-ant-0123456789abcdef", ANTHROPIC_BASE_URL=server.url)

@@ -433,6 +433,44 @@ static void a_null_error_in_a_chunk_is_none(void **state) {
     assert_int_equal(perform(self, chat("gpt-4o-mini", "x"), true, NULL).status, STENO_OK);
 }
 
+static void an_error_beside_choices_is_one(void **state) {
+    fixture *self = *state;
+    static const char *const said[] = {
+        "{\"id\":\"c\",\"error\":{\"code\":502,\"message\":\"Upstream gone\"},\"choices\":[{\"index\":0,\"delta\":{"
+        "\"content\":\"\"},\"message\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}",
+        "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"error\":{\"code\":502,\"message\":\"Upstream "
+        "gone\"}}]}"};
+    for (int i = 0; i < 4; i++) {
+        char text[1024];
+        const bool stream = i / 2;
+        snprintf(text, sizeof text, "%s%s%s%s", stream ? HEAD_SSE CHUNK("\"content\":\"one\"", "null") : HEAD_JSON,
+                 stream ? "data: " : "", said[i % 2], stream ? "\n\ndata: [DONE]\n\n" : "");
+        say(self, text);
+        steno_response *response = NULL;
+        steno_error error = perform(self, chat("gpt-4o-mini", "x"), stream, &response);
+        assert_string_equal(error.type, "ServiceUnavailable");
+        assert_string_equal(error.message, "Upstream gone");
+        if (stream) assert_string_equal(steno_response_text(response), "one");
+        steno_response_free(response);
+    }
+}
+
+static void usage_that_is_not_said_again_is_kept(void **state) {
+    fixture *self = *state;
+    say(self, HEAD_SSE
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":9,"
+        "\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n"
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,"
+        "\"completion_tokens\":3,\"prompt_tokens_details\":null}}\n\ndata: [DONE]\n\n");
+    steno_response *response;
+    assert_int_equal(perform(self, chat("gpt-4o-mini", "x"), true, &response).status, STENO_OK);
+    const steno_usage *usage = steno_response_usage(response);
+    assert_int_equal(usage->prompt_tokens, 9);
+    assert_int_equal(usage->completion_tokens, 3);
+    assert_int_equal(usage->cached_tokens, 4);
+    steno_response_free(response);
+}
+
 static void a_server_that_does_not_stream_is_fine_too(void **state) {
     fixture *self = *state;
     say(self, HEAD_JSON PLAIN);
@@ -608,6 +646,8 @@ int main(void) {
         TEST(a_stream_without_all_of_the_choices_that_were_asked_for_was_cut),
         TEST(nonsense_in_mid_stream_is_malformed_and_what_came_before_is_kept),
         TEST(a_null_error_in_a_chunk_is_none),
+        TEST(an_error_beside_choices_is_one),
+        TEST(usage_that_is_not_said_again_is_kept),
         TEST(a_server_that_does_not_stream_is_fine_too),
         TEST(redirects_are_not_followed),
         TEST(hooks_see_the_very_events_of_the_spool),
