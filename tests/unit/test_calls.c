@@ -442,15 +442,15 @@ static void an_error_beside_choices_is_one(void **state) {
         "gone\"}}]}"};
     for (int i = 0; i < 4; i++) {
         char text[1024];
-        const bool stream = i / 2;
-        snprintf(text, sizeof text, "%s%s%s%s", stream ? HEAD_SSE CHUNK("\"content\":\"one\"", "null") : HEAD_JSON,
-                 stream ? "data: " : "", said[i % 2], stream ? "\n\ndata: [DONE]\n\n" : "");
+        const bool streamed = i / 2;
+        snprintf(text, sizeof text, "%s%s%s%s", streamed ? HEAD_SSE CHUNK("\"content\":\"one\"", "null") : HEAD_JSON,
+                 streamed ? "data: " : "", said[i % 2], streamed ? "\n\ndata: [DONE]\n\n" : "");
         say(self, text);
         steno_response *response = NULL;
-        steno_error error = perform(self, chat("gpt-4o-mini", "x"), stream, &response);
+        steno_error error = perform(self, chat("gpt-4o-mini", "x"), streamed, &response);
         assert_string_equal(error.type, "ServiceUnavailable");
         assert_string_equal(error.message, "Upstream gone");
-        if (stream) assert_string_equal(steno_response_text(response), "one");
+        if (streamed) assert_string_equal(steno_response_text(response), "one");
         steno_response_free(response);
     }
 }
@@ -464,10 +464,10 @@ static void usage_that_is_not_said_again_is_kept(void **state) {
         "\"completion_tokens\":3,\"prompt_tokens_details\":null}}\n\ndata: [DONE]\n\n");
     steno_response *response;
     assert_int_equal(perform(self, chat("gpt-4o-mini", "x"), true, &response).status, STENO_OK);
-    const steno_usage *usage = steno_response_usage(response);
-    assert_int_equal(usage->prompt_tokens, 9);
-    assert_int_equal(usage->completion_tokens, 3);
-    assert_int_equal(usage->cached_tokens, 4);
+    const steno_usage usage = steno_response_usage(response);
+    assert_int_equal(usage.prompt_tokens, 9);
+    assert_int_equal(usage.completion_tokens, 3);
+    assert_int_equal(usage.cached_tokens, 4);
     steno_response_free(response);
 }
 
