@@ -7,6 +7,8 @@ import http.server
 import json
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -27,9 +29,14 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *answers, host="127.0.0.1"):
+    def handle_error(self, *_):  # a client that went away
+        pass
+
+    def __init__(self, *answers, host="127.0.0.1", tls=None):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, 0), Handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.answers, self.seen = list(answers) or [(200, {}, REPLY)], []
         shown = f"[{host}]" if ":" in host else host
         self.host = f"{shown}:{self.server_address[1]}"
@@ -132,6 +139,39 @@ class CallHttp(harness.SystemTest):
         for header, requests in (("X-Beta: a", 1), ("X-Beta: a", 1), ("X-Beta: b", 2)):
             self.complete("--cache", f"sqlite:{self.dir}/cache.db", "--header", header, "--base-url", f"{server.url}/v1")
             self.assertEqual(len(server.seen), requests, header)
+
+    # ---- TLS ----
+
+    def serve_tls(self, subject):
+        """A server with a certificate of its own making, and that certificate's file."""
+        key, certificate = self.dir / f"{subject}.key", self.dir / f"{subject}.pem"
+        kind = "IP" if subject[0].isdigit() else "DNS"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={subject}", "-addext", f"subjectAltName={kind}:{subject}"],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server = self.serve(tls=context)
+        return server, f"https://{server.host}/v1", certificate
+
+    def test_a_server_that_nobody_vouches_for_gets_no_request(self):
+        for subject, known in (("127.0.0.1", False), ("elsewhere.invalid", True)):  # of its own making, and another's
+            with self.subTest(subject):
+                server, url, certificate = self.serve_tls(subject)
+                self.env.pop("SSL_CERT_FILE", None)
+                if known:
+                    self.env["SSL_CERT_FILE"] = str(certificate)
+                result = self.complete("--retries", 3, "--base-url", url, check=False)
+                self.assertIn("no trusted TLS connection to https://127.0.0.1", result.stderr)
+                self.assertIn("SSL_CERT_FILE", result.stderr)
+                self.assertEqual(server.seen, [])
+        self.assertEqual(self.sql("SELECT DISTINCT error_type, error_status, attempts FROM calls"), [{"error_type": "Connection", "error_status": None, "attempts": 1}])
+
+    def test_a_certificate_of_the_users_own_is_trusted(self):
+        server, url, certificate = self.serve_tls("127.0.0.1")
+        self.env["SSL_CERT_FILE"] = str(certificate)
+        self.assertEqual(self.complete("--base-url", url).stdout, "Well said.\n")
+        self.env["SSL_CERT_FILE"] = str(self.dir / "none.pem")
+        self.assertIn("SSL_CERT_FILE", self.complete("--base-url", url, check=False).stderr)
 
     # ---- addresses ----
 
