@@ -103,8 +103,7 @@ static steno_status tool_call_of(assembly_choice *choice, const json_t *piece, s
     tool_call *call = calloc(1, sizeof *call);
     if (!call) return no_memory(error);
     *call = (tool_call){.index = index, .head = json_object()};
-    memmove(&choice->tool_calls[place + 1], &choice->tool_calls[place],
-            (choice->tool_calls_count++ - place) * sizeof call);
+    for (size_t i = choice->tool_calls_count++; i > place; i--) choice->tool_calls[i] = choice->tool_calls[i - 1];
     *out = choice->tool_calls[place] = call;
     return STENO_OK;
 }

@@ -284,7 +284,8 @@ static void forks_while_threads_use_it_leave_a_cache_that_works(void **state) {
                 if (check_is_there(self, "mine"))
                     mine.hits++;
                 else
-                    check_clock_move(CACHE_REST_MS); /* where all the threads were in its way for too long, it rests now */
+                    check_clock_move(
+                        CACHE_REST_MS); /* where all the threads were in its way for too long, it rests now */
             }
             _exit(0);
         }
