@@ -79,9 +79,11 @@ static void show_summary(const steno_value *status) {
 static int show_publishers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
-    size_t name = table_column(grid, "PUBLISHER", TABLE_LEFT), app = table_column(grid, "APP", TABLE_CUT),
-           pid = table_column(grid, "PID", TABLE_RIGHT), next = table_column(grid, "NEXT", TABLE_RIGHT),
-           spool = table_column(grid, "SPOOL", TABLE_RIGHT), losses = table_column(grid, "LOST", TABLE_RIGHT);
+    size_t name = table_column(grid, "PUBLISHER", TABLE_CUT), app = table_column(grid, "APP", TABLE_CUT | TABLE_SPARE),
+           pid = table_column(grid, "PID", TABLE_RIGHT | TABLE_SPARE),
+           next = table_column(grid, "NEXT", TABLE_RIGHT | TABLE_SPARE),
+           spool = table_column(grid, "SPOOL", TABLE_RIGHT | TABLE_SPARE),
+           losses = table_column(grid, "LOST", TABLE_RIGHT);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];
@@ -138,7 +140,8 @@ static int show_subscribers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
     size_t name = table_column(grid, "SUBSCRIBER", TABLE_CUT), offset = table_column(grid, "OFFSET", TABLE_RIGHT),
-           lag = table_column(grid, "BEHIND", TABLE_RIGHT), updated = table_column(grid, "UPDATED", TABLE_RIGHT);
+           lag = table_column(grid, "BEHIND", TABLE_RIGHT),
+           updated = table_column(grid, "UPDATED", TABLE_RIGHT | TABLE_SPARE);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES], ago[FORMAT_BYTES + 8];
@@ -170,9 +173,11 @@ static int show_children(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
     size_t name = table_column(grid, "CHILD", TABLE_LEFT), state = table_column(grid, "STATE", TABLE_LEFT),
-           pid = table_column(grid, "PID", TABLE_RIGHT), restarts = table_column(grid, "RESTARTS", TABLE_RIGHT),
-           last_exit = table_column(grid, "LAST EXIT", TABLE_LEFT), said = table_column(grid, "SAID", TABLE_CUT),
-           line = table_column(grid, "COMMAND", TABLE_CUT);
+           pid = table_column(grid, "PID", TABLE_RIGHT | TABLE_SPARE),
+           restarts = table_column(grid, "RESTARTS", TABLE_RIGHT | TABLE_SPARE),
+           last_exit = table_column(grid, "LAST EXIT", TABLE_SPARE),
+           said = table_column(grid, "SAID", TABLE_CUT | TABLE_SPARE),
+           line = table_column(grid, "COMMAND", TABLE_CUT | TABLE_SPARE);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];
