@@ -7,3 +7,13 @@ steno_unit_test(subscriber_cost_row steno_schema m)
 target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c ${PROJECT_SOURCE_DIR}/client/usage.c)
 
 steno_system_test(test_subscribers)
+
+# The frame of the handler programs.
+steno_unit_test(subscriber_manual steno_subscriber PkgConfig::ZMQ Threads::Threads)
+steno_unit_test(delivery steno_handler PkgConfig::JANSSON PkgConfig::ZMQ Threads::Threads)
+target_sources(test_subscriber_manual PRIVATE unit/fake_daemon.c)
+target_sources(test_delivery PRIVATE unit/fake_daemon.c)
+add_executable(steno-test-delivery system/delivery_probe.c)
+target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
+steno_system_test(test_delivery)
+set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
