@@ -8,7 +8,7 @@ typedef struct selection {
     steno_draft *reply;
     const char *topics[CONTROL_TOPICS_MAX]; /* prefixes, borrowed from the request */
     size_t topic_count;                     /* 0: everything */
-    const char *call_id;    /* NULL: of any call, or none */
+    const char *call_id;                    /* NULL: of any call, or none */
     size_t limit, count, bytes;
 } selection;
 
@@ -73,8 +73,8 @@ const char *replay_answer(const verb_view *view, const control_message *request,
     steno_error error;
     control_reply_begin(reply, request);
     steno_draft_array_begin(reply, "events");
-    steno_status status = store_read(view->store, after, selected.call_id, VERBS_REPLAY_ROWS_MAX, add,
-                                     &selected, &last, &error);
+    steno_status status =
+        store_read(view->store, after, selected.call_id, VERBS_REPLAY_ROWS_MAX, add, &selected, &last, &error);
     steno_draft_array_end(reply);
     if (status) {
         snprintf(message, STENO_ERROR_MESSAGE_BYTES, "%s", error.message);
