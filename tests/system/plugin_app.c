@@ -8,8 +8,8 @@ static int on_chunk(const char *text, const char *json, void *ctx) {
     return 0;
 }
 
-static void call(steno_client *client, const char *prompt, bool stream) {
-    steno_request *request = steno_request_new("gpt-4o-mini");
+static void call(steno_client *client, const char *model, const char *prompt, bool stream) {
+    steno_request *request = steno_request_new(model);
     steno_response *response = NULL;
     steno_request_add_message(request, "user", prompt);
     steno_request_set_metadata(request, "why", prompt);
@@ -35,10 +35,12 @@ int main(int argc, char **argv) {
     steno_cache_config cache = STENO_CACHE_CONFIG_INIT;
     cache.url = "memory:";
     steno_client_set_cache(client, &cache, NULL);
-    call(client, "What is shorthand?", false);
-    call(client, "What is shorthand?", false);
-    call(client, "Count.", true);
-    call(client, "Name a colour.", false);
+    steno_client_add_fallback(client, "gpt-4o", NULL);
+    call(client, "gpt-4o-mini", "What is shorthand?", false);
+    call(client, "gpt-4o-mini", "What is shorthand?", false);
+    call(client, "gpt-4o-mini", "Count.", true);
+    call(client, "openai/does-not-exist", "Count again.", true);
+    call(client, "openai/does-not-exist", "Name a colour.", false);
     steno_client_free(client);
     return 0;
 }

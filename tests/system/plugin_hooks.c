@@ -1,12 +1,14 @@
 /* One source file that is built both ways: into an app (plugin_app.c) and as a plug-in. Prints, for each event, every field of EVENTS.md that can be read
  * through it: its own, and those of its call's earlier stages. STENO_TEST_CRASH=OFFSET in the environment: dies of that event, once a file of
- * that name can be made.
+ * the name `crashed` can be made. STENO_TEST_HOLD=FILE: events are held until the file is there, and a file
+ * `held` says so.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "steno.h"
 
@@ -41,7 +43,8 @@ static void show(const steno_event *event, void *ctx) {
                                         "response_cost",
                                         "api_base",
                                         "metadata"};
-    const char *crash = getenv("STENO_TEST_CRASH");
+    const char *crash = getenv("STENO_TEST_CRASH"), *hold = getenv("STENO_TEST_HOLD");
+    for (; hold && access(hold, F_OK); usleep(10000)) close(open("held", O_WRONLY | O_CREAT, 0600));
     if (crash && strtoull(crash, NULL, 10) == steno_event_offset(event) &&
         open("crashed", O_WRONLY | O_CREAT | O_EXCL, 0600) >= 0)
         raise(SIGSEGV);
