@@ -43,7 +43,7 @@ class Plugin(test_subscribers.SubscriberTest):
         lines = self.calls()
         self.assertGreater(len(lines), 40)
         # It is the cumulative view that is compared: what only the earlier stages carry is in the last lines.
-        for field in ("complete_input_dict", "original_response", "http_status=200", "attempt=6", "attempts=6", "cache_hit=true", "chunk_index=1", 'fallback_from="does-not-exist"'):
+        for field in ("complete_input_dict", "original_response", "http_status=200", "attempt=6", "attempts=6", "cache_hit=true", "chunk_index=1", 'fallback_from="openai/does-not-exist'):
             self.assertTrue(any(field in line for line in self.kinds(lines, "success", "failure", "stream_event")), field)
         self.assertEqual(self.wait_for_lines("out", len(lines)), lines, "live")
         self.plugin("--name", "history", HOOKS, out="history")
@@ -80,6 +80,35 @@ class Plugin(test_subscribers.SubscriberTest):
             again = self.wait_for_lines("out", seen + len(lines) - offset + 1)[seen:]
             self.assertEqual(again, lines[offset - 1:], offset)
             seen += len(again)
+
+    def attempts(self, call_id):
+        """A call of two attempts, each with chunks, from a publisher that does so."""
+        out = self.publisher()
+        for number in (1, 2):
+            shared = {"call_id": call_id, "model": f"model-{number}"}
+            self.emit(out, "pre_api_call", attempt=number, messages=[f"of {number}"], **shared)
+            for index in range(3):
+                self.emit(out, "stream_event", chunk_index=index, **shared)
+            self.emit(out, "post_api_call", attempt=number, original_response=f"of {number}", **shared)
+        self.emit(out, "stream_event", chunk_index=3, call_id=call_id)
+        self.stored(11)
+
+    def test_attempts_are_told_apart(self):
+        self.start_daemon()
+        self.attempts("twice")
+        self.plugin("--name", "all", HOOKS)
+        lines = self.wait_for_lines("out", 11)
+        self.assertEqual([re.search(r'messages=\["of (.)', line).group(1) for line in lines], list("11111" "222222"))
+        self.plugin("--name", "chunks", HOOKS, "stream_event.", out="chunks")
+        self.assertEqual(self.wait_for_lines("chunks", 7), self.kinds(lines, "stream_event"))
+        self.plugin("--name", "first", HOOKS, "pre_api_call.openai.model-1", "stream_event.", out="first")
+        self.assertEqual(self.wait_for_lines("first", 8), self.kinds(lines[:5], "pre_api_call", "stream_event") + self.kinds(lines[5:], "stream_event"))
+        # The call is open, and its second attempt remembered, when the cursor is set back into the first, and again.
+        for round, offset in enumerate((4, 2, 5)):
+            wait_for(lambda: self.sql("select offset from subscriber where name = 'all'") == [{"offset": 11}], "the cursor to be stored")
+            seen = len(self.lines("out"))
+            self.steno("replay", "--to", "all", "--from", str(offset))
+            self.assertEqual(self.wait_for_lines("out", seen + 12 - offset)[seen:], lines[offset - 1:], offset)
 
     def test_killed_at_random_it_shows_each_event_whole_and_in_order(self):
         daemon = self.start_daemon()
