@@ -232,7 +232,8 @@ class Readme(test_subscribers.SubscriberTest):
                 self.emit(out)
             lines = self.wait_for_lines("out", 20 * (round + 1))
             wait_for(lambda: self.sql("select offset from subscriber where name = 'mine'") == [{"offset": 20 * (round + 1)}], "the cursor to be stored")
-            self.kill(process) if round < 2 else None
+            if round < 2:
+                self.stop(process, signal.SIGKILL)
         self.assertEqual([int(line.split()[0]) for line in lines], list(range(1, 61)))
         self.stop(daemon, signal.SIGKILL)
         self.start_daemon()
