@@ -67,10 +67,9 @@ static void put_unpriced(FILE *out, const cost_report *report) {
             ". \"steno prices show MODEL\" tells what was looked for, \"steno prices import FILE|URL\" adds prices.\n",
             out);
     if (put_models(out, "Unpriced although there is a price: ", models, &view, true))
-        fputs(
-            ". Their provider reported no usage, or it has no such price, or the price came later: \"steno replay --to "
-            "steno-cost --from beginning\" prices what is still in the journal again.\n",
-            out);
+        fputs(". Their provider reported no usage, or it has no such price, or the price came later: \"steno recost\" "
+              "prices calls again, \"steno-cost --estimate\" estimates what is not reported.\n",
+              out);
 }
 
 void cost_footer_print(const cost_report *report) {

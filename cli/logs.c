@@ -48,7 +48,8 @@ static const command self = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .notes = "TIME: " SINCE_FORMS "\n"
-             "COST is \"-\" where the price or the usage is not known. CALL is what \"steno show\" wants.\n"
+             "COST is \"-\" where the price or the usage is not known, and begins with \"~\" where it is "
+             "estimated.\nCALL is what \"steno show\" wants.\n"
              "With --json an object has the columns of the view `calls`, without the texts (messages, response).\n",
 };
 
@@ -98,7 +99,7 @@ static void show_count(table *grid, size_t column, sqlite3_stmt *row, const char
 }
 
 static void show_row(sqlite3 *database, table *grid, const columns *at, sqlite3_stmt *row) {
-    char text[FORMAT_BYTES];
+    char text[FORMAT_BYTES + 1];
     double number;
     const char *call_id = call_row_text(row, "call_id"), *status = call_row_text(row, "status");
     const char *error_type = call_row_text(row, "error_type");
@@ -123,8 +124,11 @@ static void show_row(sqlite3 *database, table *grid, const columns *at, sqlite3_
     if (at->in) show_count(grid, at->in, row, "prompt_tokens");
     if (at->out) show_count(grid, at->out, row, "completion_tokens");
     if (call_row_number(row, "cost_usd", &number)) {
-        format_money(number * 1e12, text);
-        table_cell(grid, at->cost, text, TONE_PLAIN);
+        const char *source = call_row_text(row, "cost_source");
+        const bool estimated = source && strcmp(source, "estimated") == 0;
+        text[0] = '~';
+        format_money(number * 1e12, text + estimated);
+        table_cell(grid, at->cost, text, estimated ? TONE_WAITING : TONE_PLAIN);
     } else {
         table_cell(grid, at->cost, "-", TONE_DIM);
     }

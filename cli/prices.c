@@ -46,8 +46,8 @@ static const command self = {
         "an\n"
         "earlier one. Price files are JSON in the ecosystem's usual form (COSTS.md); \"-\" is standard input. "
         "Running\n"
-        "programs take a change up within a second; what was priced before stays as it is, unless it is "
-        "still in the\njournal and \"steno replay --to steno-cost --from beginning\" has it priced again.\n"
+        "programs take a change up within a second; what was priced before stays as it is until \"steno recost\" "
+        "prices\nit again.\n"
         "URLs are https, or http from this machine.\n",
 };
 

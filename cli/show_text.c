@@ -89,9 +89,13 @@ static void show_times(const json_t *call) {
 
 static void show_cost(const json_t *call) {
     const json_t *cost = json_object_get(call, "cost_usd");
-    char text[FORMAT_BYTES];
-    if (json_is_number(cost)) format_money(json_number_value(cost) * 1e12, text);
-    fact("cost", json_is_number(cost) ? text : "not known");
+    const char *source = string_of(call, "cost_source");
+    char text[FORMAT_BYTES], marked[FORMAT_BYTES + 16] = "not known";
+    if (json_is_number(cost)) {
+        format_money(json_number_value(cost) * 1e12, text);
+        snprintf(marked, sizeof marked, "%s%s", text, source && !strcmp(source, "estimated") ? " (estimated)" : "");
+    }
+    fact("cost", marked);
 }
 
 static void show_error(const json_t *call) {

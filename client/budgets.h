@@ -1,5 +1,6 @@
-/* Budgets that are used up, as whoever watches over them (a subscriber, a cron job) writes them down in $STATE/budgets.json, by rename: {"stopped": [{"scope": "user:alice", "period": "month", "limit_usd": 20,
- * "spent_usd": 20.4, "until": 1798761600}, …]}. A call asks before each attempt; that costs one stat(). Without the file nothing is refused.
+/* Budgets that are used up, as steno-cost (or somebody else who watches over spending) writes them down in $STATE/budgets.json, by rename: {"stopped":
+ * [{"scope": "user:alice", "period": "month", "limit_usd": 20, "spent_usd": 20.4, "until": 1798761600}, …]}. A call asks before each attempt; that costs
+ * one stat(). Without the file nothing is refused.
  */
 #ifndef CLIENT_BUDGETS_H
 #define CLIENT_BUDGETS_H

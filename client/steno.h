@@ -53,7 +53,7 @@ typedef struct steno_config {
     int64_t retry_delay_ms;  /* before the first of them, 1 to 60,000; doubles each time, with jitter; 0: 500 */
     bool drop_params;        /* what a provider has no place for is left out instead of refused */
     unsigned privacy;        /* STENO_NO_…: what no call of this client records */
-    bool keep_budgets;       /* calls of a scope that $STATE/budgets.json lists are refused (README, "Budgets") */
+    bool keep_budgets; /* calls of a scope that is over its budget are refused: BudgetExceeded (README, "Budgets") */
 } steno_config;
 
 /* What is not recorded: neither in the log nor shown to hooks. The caller's own response is whole all the same. Requests can add to what their client

@@ -8,6 +8,10 @@ _steno_models() { # that have a price, for prices show
   steno prices list --json 2>/dev/null | sed -n 's/^ {"model":"\([^"]*\)".*/\1/p'
 }
 
+_steno_budgets() { # for budget remove
+  steno budget list --json 2>/dev/null | sed -n 's/^ {"budget":"\([^"]*\)".*"file":"budgets.ini".*/\1/p'
+}
+
 _steno() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -28,6 +32,12 @@ _steno() {
     mapfile -t COMPREPLY < <(compgen -W "$(_steno_names)" -- "$word")
   elif [[ $verb == prices && $before == prices ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(steno prices --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')" -- "$word")
+  elif [[ $verb == budget && $before == budget ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "set list remove" -- "$word")
+  elif [[ $verb == budget && $before == remove ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_steno_budgets)" -- "$word")
+  elif [[ $verb == budget && $before == --scope ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "all user: tag: app: model: provider:" -- "$word")
   elif [[ $verb == prices && $before == show ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_steno_models)" -- "$word")
   elif [[ $verb == prices && $before =~ ^(check|diff|import)$ && $word != -* ]]; then

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <wordexp.h>
 
+#include "schema/budget.h"
 #include "schema/clean.h"
 
 #define SECTION_MAIN "stenod"
@@ -24,6 +25,9 @@ typedef struct parse {
     bool failed;
     int failed_line;
     unsigned seen; /* keys of [stenod], a bit each */
+    /* Of the section in hand; "" for a name: it is none. Budgets are only checked here: steno-cost keeps them. */
+    budget budget;
+    int budget_line;
     config *out;
     steno_error *error;
 } parse;
@@ -51,10 +55,31 @@ static config_subscriber *find_subscriber(config *self, const char *name) {
     return NULL;
 }
 
+static void end_budget(parse *self) {
+    char why[BUDGET_WHY_BYTES];
+    if (self->budget.name[0] && !budget_complete(&self->budget, why)) refuse(self, self->budget_line, "%s", why);
+    self->budget.name[0] = '\0';
+}
+
+static void begin_budget(parse *self, const char *name) {
+    name += strspn(name, " \t");
+    if (!budget_name_valid(name))
+        refuse(self, self->line, "a budget's name has 1 to 64 of A-Z a-z 0-9 _ . -, not \"%s\"", name);
+    else
+        self->budget = budget_new(name);
+    self->budget_line = self->line;
+}
+
 static void begin_section(parse *self, const char *section) {
+    end_budget(self);
     if (!strcmp(section, SECTION_MAIN)) return;
+    if (!strncmp(section, BUDGET_SECTION, strlen(BUDGET_SECTION))) {
+        begin_budget(self, section + strlen(BUDGET_SECTION));
+        return;
+    }
     if (strncmp(section, SECTION_SUBSCRIBER, strlen(SECTION_SUBSCRIBER))) {
-        refuse(self, self->line, "there is no section [%s]; known are [stenod] and [subscriber NAME]", section);
+        refuse(self, self->line, "there is no section [%s]; known are [stenod], [subscriber NAME] and [budget NAME]",
+               section);
         return;
     }
     const char *name = section + strlen(SECTION_SUBSCRIBER);
@@ -153,6 +178,10 @@ static int take_key(void *ctx, const char *section, const char *name, const char
     if (!*section) return refuse(self, self->line, "`%s` stands before any [section]", name);
     if (!strcmp(section, SECTION_MAIN)) return take_main_key(self, name, value);
     if (self->failed) return 0; /* a refused section has no entry */
+    if (self->budget.name[0]) {
+        char why[BUDGET_WHY_BYTES];
+        return budget_set(&self->budget, name, value, why) ? 1 : refuse(self, self->line, "%s", why);
+    }
     config_subscriber *subscriber = &self->out->subscribers[self->out->subscriber_count - 1];
     if (!strcmp(name, "command")) return set_command(self, subscriber, value);
     if (!strcmp(name, "stop_timeout")) return set_stop_timeout(self, subscriber, value);
@@ -171,6 +200,7 @@ steno_status config_read(const char *path, bool required, config *out, steno_err
         /* inih's own complaint; what we refused made it complain, too. */
         if (line > 0 && line < state.failed_line) state.failed = false;
         if (line > 0) refuse(&state, line, "neither a [section] nor key = value");
+        end_budget(&state);
         if (ferror(file)) return steno_fail(error, STENO_SYSTEM, "cannot read the configuration %s", path);
     }
     for (size_t i = 0; i < out->subscriber_count; i++)

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -82,6 +83,8 @@ int main(int argc, char **argv) {
     int status = read_options(argc, argv, &asked);
     if (status >= 0) return status;
     umask(077);
+    if (asked.config)
+        setenv("STENO_CONFIG", asked.config, 1); /* its subscribers read the same one: steno-cost its budgets */
     set_signals();
     raise_file_limit();
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);

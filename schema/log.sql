@@ -1,4 +1,5 @@
--- The log: SQLite, WAL. stenod writes events and calls; steno-cost writes `cost` and `spend`, together with its cursor.
+-- The log: SQLite, WAL. stenod writes events and calls; steno-cost writes `cost` and `spend`, together with its cursor;
+-- steno recost corrects them.
 -- People and tools read the view `calls`. Times are Unix seconds (REAL), texts UTF-8, JSON columns JSON text.
 
 -- Who published: one row for each life of a client (the daemon itself is one too).
@@ -127,6 +128,46 @@ SELECT date(slot * 900, 'unixepoch', 'localtime') AS day, kind, name, sum(calls)
   FROM spend
  GROUP BY 1, 2, 3;
 
+-- Thresholds of budgets that were reached: decided in the transaction of the rows that reached them, published after it.
+CREATE TABLE budget_alert (
+    id           TEXT PRIMARY KEY,          -- made of scope, period, its start, limit and threshold; `alert_id` of the event
+    budget       TEXT NOT NULL,             -- its name then
+    scope        TEXT NOT NULL,
+    period       TEXT NOT NULL,
+    period_start INTEGER,                   -- Unix seconds; NULL: of `total`, as is the next
+    period_end   INTEGER,
+    pico_limit   INTEGER NOT NULL,
+    pico_spent   INTEGER NOT NULL,
+    threshold    INTEGER NOT NULL,          -- per cent
+    stop         INTEGER NOT NULL,
+    decided      REAL NOT NULL,
+    published    REAL                       -- NULL: it is not in a spool yet
+) WITHOUT ROWID;
+CREATE INDEX budget_alert_open ON budget_alert (decided) WHERE published IS NULL;
+
+-- One row each time that calls were priced again (steno recost).
+CREATE TABLE recost (
+    id      INTEGER PRIMARY KEY,
+    started REAL NOT NULL,
+    ended   REAL,                           -- NULL: under way, or cut off
+    changed INTEGER NOT NULL DEFAULT 0      -- calls with another figure
+);
+
+-- What the cost of a call was before it was priced again.
+CREATE TABLE cost_old (
+    call_id      TEXT NOT NULL,
+    recost       INTEGER NOT NULL REFERENCES recost (id),
+    pico_dollars INTEGER,
+    source       TEXT NOT NULL,
+    price_model  TEXT,
+    price_date   TEXT,
+    saved        INTEGER,
+    price_source TEXT,
+    reported     INTEGER,
+    breakdown    TEXT,
+    PRIMARY KEY (call_id, recost)
+) WITHOUT ROWID;
+
 -- How far each subscriber has come.
 CREATE TABLE subscriber (
     name    TEXT PRIMARY KEY,
@@ -185,4 +226,4 @@ SELECT call.call_id,
   LEFT JOIN content ON content.call = call.id
   LEFT JOIN cost ON cost.call_id = call.call_id;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

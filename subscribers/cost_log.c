@@ -1,4 +1,5 @@
-/* steno-cost's side of log.db: short immediate transactions beside the daemon's. May touch tables `cost`, `spend` and `subscriber`. */
+/* steno-cost's side of log.db: short immediate transactions beside the daemon's. May touch tables `cost`, `spend`, `budget_alert` and
+ * `subscriber`. */
 #include "subscribers/cost_log.h"
 
 #include <sqlite3.h>
@@ -33,6 +34,8 @@ struct cost_log {
     sqlite3 *database;
     sqlite3_stmt *insert_cost, *read_cost, *move_cursor, *read_cursor;
     spend *spend;
+    budget_watch *budgets; /* borrowed; NULL: none */
+    size_t decided;        /* thresholds that the last write stored */
     uint64_t cursor;
 };
 
@@ -70,7 +73,7 @@ static steno_status check_schema(cost_log *self, steno_error *error) {
                : steno_fail(error, STENO_NOT_FOUND, "log.db is empty, or not brought up to date, as yet");
 }
 
-steno_status cost_log_open(const char *path, cost_log **out, steno_error *error) {
+steno_status cost_log_open(const char *path, budget_watch *budgets, cost_log **out, steno_error *error) {
     *out = NULL;
     cleanup(clean_log) cost_log *self = calloc(1, sizeof *self);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory to open %s", path);
@@ -88,7 +91,9 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
     if (!status && !(self->spend = spend_new(self->database, error))) status = error ? error->status : STENO_CORRUPT;
     if (!status) status = prepare(self, MOVE_CURSOR, &self->move_cursor, error);
     if (!status) status = prepare(self, READ_CURSOR, &self->read_cursor, error);
+    if (!status && budgets) status = budget_watch_open(budgets, self->database, error);
     if (status) return status;
+    self->budgets = budgets;
     *out = self;
     self = NULL;
     return STENO_OK;
@@ -96,6 +101,7 @@ steno_status cost_log_open(const char *path, cost_log **out, steno_error *error)
 
 void cost_log_close(cost_log *self) {
     if (!self) return;
+    if (self->budgets) budget_watch_close(self->budgets);
     spend_free(self->spend);
     sqlite3_finalize(self->insert_cost);
     sqlite3_finalize(self->read_cost);
@@ -106,6 +112,10 @@ void cost_log_close(cost_log *self) {
 }
 
 uint64_t cost_log_cursor(const cost_log *self) { return self->cursor; }
+
+size_t cost_log_decided(const cost_log *self) { return self->decided; }
+
+sqlite3 *cost_log_database(const cost_log *self) { return self->database; }
 
 static steno_status stored_cursor(cost_log *self, uint64_t *offset, steno_error *error) {
     steno_status status = STENO_OK;
@@ -124,6 +134,7 @@ steno_status cost_log_read_cursor(cost_log *self, uint64_t *offset, steno_error 
     if (sqlite3_step(make) != SQLITE_DONE) return fail(self, "cannot make the cursor", error);
     status = stored_cursor(self, &self->cursor, error);
     *offset = self->cursor;
+    if (self->budgets) budget_watch_doubt(self->budgets); /* whoever moved it may have changed more */
     return status;
 }
 
@@ -166,14 +177,16 @@ static bool read_before(cost_log *self, const char *call_id, spend_cost *out) {
 
 static int64_t known(int64_t number) { return number == STENO_UNKNOWN ? 0 : number; }
 
-static steno_status insert(cost_log *self, const cost_row *row, steno_error *error) {
+static steno_status insert(cost_log *self, cost_row *row, steno_error *error) {
     sqlite3_stmt *statement = self->insert_cost;
     spend_cost before;
     const spend_cost now = {.known = row->known,
+                            .estimated = !strcmp(row->source, "estimated"),
                             .pico_dollars = row->known ? row->pico_dollars : 0,
                             .saved = known(row->saved),
                             .reported = known(row->reported)};
     const bool again = read_before(self, row->call_id, &before);
+    row->is_new = !again;
     sqlite3_bind_text(statement, 1, row->call_id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, (int64_t)row->offset);
     bind_known(statement, 3, row->known, row->pico_dollars);
@@ -205,15 +218,39 @@ static steno_status move_cursor(cost_log *self, uint64_t offset, steno_error *er
     return !status && sqlite3_changes(self->database) == 0 ? moved(error) : status;
 }
 
-steno_status cost_log_write(cost_log *self, const cost_row *rows, size_t count, uint64_t offset, steno_error *error) {
+/* Sums and budgets, at the end of a transaction. */
+static steno_status add_up(cost_log *self, steno_error *error) {
+    if (spend_write(self->spend)) return fail(self, "cannot store sums", error);
+    if (self->budgets && budget_watch_count(self->budgets, self->spend, identity_now(), &self->decided))
+        return fail(self, "cannot store what budgets have come to", error);
+    return STENO_OK;
+}
+
+/* COMMIT, or ROLLBACK where something failed before. */
+static steno_status end(cost_log *self, steno_status status, steno_error *error) {
+    if (!status) status = execute(self, "COMMIT", "cannot store costs", error);
+    if (!status) return STENO_OK;
+    if (!sqlite3_get_autocommit(self->database)) sqlite3_exec(self->database, "ROLLBACK", NULL, NULL, NULL);
+    if (self->budgets) budget_watch_doubt(self->budgets);
+    self->decided = 0;
+    return status;
+}
+
+steno_status cost_log_write(cost_log *self, cost_row *rows, size_t count, uint64_t offset, steno_error *error) {
     steno_status status = execute(self, "BEGIN IMMEDIATE", "cannot begin to write", error);
     if (status) return status;
     status = move_cursor(self, offset, error);
     spend_begin(self->spend);
     for (size_t i = 0; i < count && !status; i++) status = insert(self, &rows[i], error);
-    if (!status && spend_write(self->spend)) status = fail(self, "cannot store sums", error);
-    if (!status) status = execute(self, "COMMIT", "cannot store costs", error);
-    if (status && !sqlite3_get_autocommit(self->database)) sqlite3_exec(self->database, "ROLLBACK", NULL, NULL, NULL);
+    if (!status) status = add_up(self, error);
+    status = end(self, status, error);
     if (!status) self->cursor = offset;
     return status;
+}
+
+steno_status cost_log_decide(cost_log *self, steno_error *error) {
+    steno_status status = execute(self, "BEGIN IMMEDIATE", "cannot begin to write", error);
+    if (status) return status;
+    spend_begin(self->spend);
+    return end(self, add_up(self, error), error);
 }

@@ -170,6 +170,12 @@ int spend_add(spend *self, const char *call_id, const spend_cost *before, const 
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+void spend_each(const spend *self, spend_each_fn visit, void *ctx) {
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const sum *what = self->buckets[i]; what; what = what->after)
+            if (what->figures[PICO]) visit(what->kind, what->name, what->slot, what->figures[PICO], ctx);
+}
+
 /* ---- writing ---- */
 
 static int write_sum(spend *self, const sum *what) {

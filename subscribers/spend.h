@@ -24,6 +24,9 @@ void spend_begin(spend *self);
 /* A call's row of `cost` is now `now`; it was `before` (NULL: it had none). A call that is not in table `call` any more changes nothing. SQLite's code, or
  * SQLITE_NOMEM. */
 int spend_add(spend *self, const char *call_id, const spend_cost *before, const spend_cost *now);
+/* Visits the sums of money that what was added changes. `kind` and `name` are borrowed. */
+typedef void (*spend_each_fn)(const char *kind, const char *name, int64_t slot, int64_t pico_dollars, void *ctx);
+void spend_each(const spend *self, spend_each_fn visit, void *ctx);
 /* Writes all that was added. SQLite's code. */
 int spend_write(spend *self);
 

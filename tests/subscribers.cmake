@@ -4,9 +4,19 @@ target_sources(test_subscriber PRIVATE unit/fake_daemon.c)
 target_sources(test_subscriber_control PRIVATE unit/fake_daemon.c)
 # With a price table of the test's own in place of the client's.
 steno_unit_test(subscriber_cost_row steno_schema m)
-target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c ${PROJECT_SOURCE_DIR}/client/usage.c)
+target_sources(test_subscriber_cost_row PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_row.c ${PROJECT_SOURCE_DIR}/subscribers/cost_estimate.c ${PROJECT_SOURCE_DIR}/client/usage.c)
 
 steno_system_test(test_subscribers)
+
+# Budgets.
+add_executable(steno-test-runaway system/runaway.c)
+target_link_libraries(steno-test-runaway PRIVATE steno_shared steno_flags)
+steno_system_test(test_budgets)
+steno_system_test(test_recost)
+steno_system_test(test_cost_options)
+steno_unit_test(budget steno_schema)
+steno_unit_test(cost_file steno_schema m)
+target_sources(test_cost_file PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_file.c)
 
 # The frame of the handler programs.
 steno_unit_test(subscriber_manual steno_subscriber PkgConfig::ZMQ Threads::Threads)
@@ -18,6 +28,34 @@ target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
 steno_system_test(test_delivery)
 set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+# steno-prometheus
+steno_unit_test(metric_text steno_metrics m)
+steno_unit_test(call_series steno_metrics m)
+steno_system_test(test_prometheus)
+steno_system_test(test_prometheus_scrape)
+
+# HTTP exporters.
+steno_unit_test(http_post steno_http Threads::Threads)
+target_sources(test_http_post PRIVATE unit/script_server.c)
+steno_unit_test(webhook_sign steno_schema PkgConfig::CRYPTO)
+target_sources(test_webhook_sign PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/webhook_sign.c)
+steno_system_test(test_webhook)
+steno_system_test(test_mixpanel)
+steno_unit_test(mixpanel steno_http PkgConfig::CRYPTO PkgConfig::JANSSON m)
+target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_event.c ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_reply.c)
+
+# steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
+add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
+set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 300 LABELS system FIXTURES_SETUP otlp_decoder)
+steno_system_test(test_otlp)
+set_property(TEST system_test_otlp PROPERTY FIXTURES_REQUIRED otlp_decoder)
+set_property(TEST system_test_otlp APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
+foreach(room span content sums send)
+  steno_unit_test(otlp_${room} steno_otlp)
+endforeach()
+foreach(room span content sums)
+  target_sources(test_otlp_${room} PRIVATE unit/otlp_check.c)
+endforeach()
 # steno-plugin: one source file, built into an app and as a plug-in.
 add_library(plugin_hooks MODULE system/plugin_hooks.c)
 set_target_properties(plugin_hooks PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/examples)

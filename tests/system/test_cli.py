@@ -243,9 +243,12 @@ class Cli(harness.SystemTest):
 
     def test_completion_in_bash_knows_verbs_options_and_choices(self):
         script = f"PATH={BIN}:$PATH; . {harness.SOURCE}/completions/steno.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _steno; echo ${{COMPREPLY[*]}}"
-        for words, expected in ((("lo",), "logs"), (("help", "re"), "replay"), (("logs", "--s"), "--since --status"), (("logs", "--status", "f"), "failure"),
+        self.steno("budget", "set", "--scope", "user:alice", "--limit", "1")
+        for words, expected in ((("lo",), "logs"), (("help", "re"), "recost replay"), (("logs", "--s"), "--since --status"), (("logs", "--status", "f"), "failure"),
                                 (("tail", "--from", ""), "beginning now"), (("--dir", "/tmp", "que"), "query"), (("cost", "--by", "w"), "week"),
-                                (("prices", "i"), "import"), (("prices", "show", "gpt-4.1-nano-"), "gpt-4.1-nano-2025-04-14"), (("prices", "list", "--p"), "--provider")):
+                                (("prices", "i"), "import"), (("prices", "show", "gpt-4.1-nano-"), "gpt-4.1-nano-2025-04-14"), (("prices", "list", "--p"), "--provider"),
+                                (("budget", "r"), "remove"), (("budget", "remove", "u"), "user-alice-month"), (("budget", "set", "--scope", "us"), "user:"),
+                                (("budget", "set", "--per", "w"), "week")):
             result = subprocess.run(["bash", "-c", script, "bash", "steno", *words], capture_output=True, text=True, check=True, env=self.env)
             self.assertEqual((result.stdout.strip(), result.stderr), (expected, ""), words)
 

@@ -274,7 +274,7 @@ class Table(CostTest):
         self.make_log([call(NOW, pico=None, source="unknown"), call(NOW, model="nobody-knows", pico=None, source="unknown")])
         without, although = self.cost().stdout.splitlines()[-2:]
         self.assertRegex(without, r"^No price is known for nobody-knows \(1 call\)\.")
-        self.assertRegex(although, r"^Unpriced although there is a price: gpt-4o \(1 call\)\..*usage.*steno replay --to steno-cost")
+        self.assertRegex(although, r"^Unpriced although there is a price: gpt-4o \(1 call\)\..*usage.*steno recost")
 
     def test_many_unpriced_models_are_counted_and_not_all_named(self):
         self.make_log([call(NOW, model=f"model-{i:02}", pico=None, source="unknown") for i in range(12)])

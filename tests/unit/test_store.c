@@ -268,7 +268,8 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     write_batch();
     store_close(log_db);
     run("DROP VIEW calls; CREATE VIEW calls AS SELECT call_id FROM call; DROP VIEW spend_daily; DROP TABLE spend; "
-        "DROP TABLE cost; CREATE TABLE cost (call_id TEXT PRIMARY KEY, offset INTEGER, "
+        "DROP TABLE budget_alert; DROP TABLE cost_old; DROP TABLE recost; DROP TABLE cost; CREATE TABLE cost (call_id "
+        "TEXT PRIMARY KEY, offset INTEGER, "
         "pico_dollars INTEGER, source TEXT, price_model TEXT, price_date TEXT) WITHOUT ROWID;"
         "ALTER TABLE event DROP COLUMN stored; DROP TABLE journal; PRAGMA user_version = 1");
     run("INSERT INTO call (call_id, status, started, model, tags) VALUES ('a', 'success', 100, 'm', '[\"x\",\"y\"]'),"
@@ -290,18 +291,21 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     assert_int_equal(ask("SELECT sum(calls) FROM spend WHERE kind = 'tag' AND name = ''"), 2);
     assert_int_equal(ask("SELECT count(*) FROM cost WHERE price_source = 'built-in'"), 1);
     assert_int_equal(ask("SELECT count(*) FROM calls WHERE cost_source = 'reported'"), 1);
+    assert_int_equal(ask("SELECT (SELECT count(*) FROM budget_alert) + (SELECT count(*) FROM cost_old) + (SELECT "
+                         "count(*) FROM recost)"),
+                     0);
 }
 
 static void a_newer_log_is_refused_and_a_foreign_one_too(void **state) {
     (void)state;
     steno_error error;
     store_close(log_db);
-    run("PRAGMA user_version = 5");
+    run("PRAGMA user_version = 6");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_INVALID);
     assert_null(log_db);
     run("PRAGMA user_version = 0"); /* has our tables already: not an empty file */
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_SYSTEM);
-    run("PRAGMA user_version = 4");
+    run("PRAGMA user_version = 5");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_OK);
 }
 

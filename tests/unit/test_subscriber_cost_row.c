@@ -50,7 +50,7 @@ static bool decide(const char *json, cost_row *row) {
     steno_event *event;
     assert_int_equal(steno_event_decode(inner, inner_size, &event, NULL), STENO_OK);
     steno_event_set_offset(event, 77);
-    const bool is_row = cost_row_from(event, NULL, row);
+    const bool is_row = cost_row_from(event, NULL, false, row);
     steno_event_free(event);
     steno_draft_free(draft);
     return is_row;
