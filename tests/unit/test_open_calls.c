@@ -72,7 +72,7 @@ static void what_is_no_event_changes_nothing(void **state) {
 
 static void calls_longest_out_of_use_are_forgotten_first(void **state) {
     open_calls *calls = open_calls_new();
-    char name[16];
+    char name[24];
     for (int i = 0; i <= OPEN_CALLS_MAX; i++) {
         snprintf(name, sizeof name, "call-%d", i);
         keep(calls, name, "pre_api_call", name, 0);
