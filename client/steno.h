@@ -133,6 +133,11 @@ typedef struct steno_hooks {
 /* In braces, before what is set: `{STENO_HOOKS_INIT, .success = on_success}`. In C++ begin with STENO_SIZED(steno_hooks). */
 #define STENO_HOOKS_INIT .size = sizeof(steno_hooks)
 
+/* What a plug-in's source defines (steno-plugin(1)), and an app that is linked with it registers; the library has none. Said here so that it is visible
+ * outside the shared object whatever the compiler's options, from C++ too.
+ */
+extern STENO_API const steno_hooks steno_plugin;
+
 /* Adds hooks (copied; `ctx` borrowed until the client is freed), called in the order in which they were added.
  * Before the first call only. Errors: STENO_LIMIT beyond 16, STENO_INVALID.
  */

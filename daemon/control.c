@@ -209,16 +209,19 @@ bool control_flushing(const control *self) { return self->flush_count > 0; }
 /* True if it has been answered. */
 static bool settle(control *self, const flush *one, const verb_view *view) {
     bool done = flushed(one, view->intake);
-    if (!done && one->seq && !publishers_find(view->intake->table, one->publisher)) {
+    publisher past = {0};
+    const publisher *whose = publishers_find(view->intake->table, one->publisher);
+    if (!one->everyone && !whose) {
         /* Not in memory any more: the log knows. */
-        publisher past = {0};
         memcpy(past.uuid, one->publisher, sizeof past.uuid);
-        done = !store_load_publisher(view->store, &past, NULL) && past.stored > one->seq;
+        if (!store_load_publisher(view->store, &past, NULL)) whose = &past;
+        done |= one->seq && whose && whose->stored > one->seq;
     }
     if (done) {
         if (one->everyone) store_checkpoint(view->store);
         control_reply_begin(self->draft, one->request);
         steno_draft_int(self->draft, "last_offset", (int64_t)store_last_offset(view->store));
+        if (!one->everyone) steno_draft_int(self->draft, "losses", whose ? (int64_t)whose->losses : 0);
         send_reply(self, &one->from, one->request);
     } else if (clock_ms() >= one->deadline_ms) {
         reply_error(self, &one->from, one->request, "timeout",

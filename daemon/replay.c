@@ -8,6 +8,7 @@ typedef struct selection {
     steno_draft *reply;
     const char *topics[CONTROL_TOPICS_MAX]; /* prefixes, borrowed from the request */
     size_t topic_count;                     /* 0: everything */
+    const char *call_id;                    /* NULL: of any call, or none */
     size_t limit, count, bytes;
 } selection;
 
@@ -36,7 +37,7 @@ static bool add(void *ctx, uint64_t offset, const char *topic, const void *body,
 /* Reads the request's fields. Returns what is wrong with them, or NULL. */
 static const char *read_request(const control_message *request, uint64_t *after, selection *out) {
     const steno_value *from = control_get(request, "after"), *limit = control_get(request, "limit");
-    const steno_value *topics = control_get(request, "topics");
+    const steno_value *topics = control_get(request, "topics"), *call = control_get(request, "call_id");
     if (steno_value_type(from) != STENO_TYPE_INT || steno_value_int(from, -1) < 0)
         return "`after` must be an integer, 0 or above";
     *after = (uint64_t)steno_value_int(from, 0);
@@ -46,6 +47,9 @@ static const char *read_request(const control_message *request, uint64_t *after,
         if (steno_value_type(limit) != STENO_TYPE_INT || most < 1) return "`limit` must be an integer, 1 or above";
         if (most < CONTROL_REPLAY_EVENTS_MAX) out->limit = (size_t)most;
     }
+    out->call_id = steno_value_string(call, NULL);
+    if (steno_value_type(call) != STENO_TYPE_NIL && steno_value_type(call) != STENO_TYPE_STRING)
+        return "`call_id` must be a string";
     if (steno_value_type(topics) == STENO_TYPE_NIL) return NULL;
     if (steno_value_type(topics) != STENO_TYPE_ARRAY || steno_value_count(topics) > CONTROL_TOPICS_MAX)
         return "`topics` must be an array of at most 64 strings";
@@ -69,7 +73,8 @@ const char *replay_answer(const verb_view *view, const control_message *request,
     steno_error error;
     control_reply_begin(reply, request);
     steno_draft_array_begin(reply, "events");
-    steno_status status = store_read(view->store, after, VERBS_REPLAY_ROWS_MAX, add, &selected, &last, &error);
+    steno_status status =
+        store_read(view->store, after, selected.call_id, VERBS_REPLAY_ROWS_MAX, add, &selected, &last, &error);
     steno_draft_array_end(reply);
     if (status) {
         snprintf(message, STENO_ERROR_MESSAGE_BYTES, "%s", error.message);

@@ -33,6 +33,8 @@ static steno_status prepare_all(store *self, steno_error *error) {
                                 " (SELECT coalesce(sum(count), 0) FROM loss WHERE loss.publisher = publisher.id), ended"
                                 " FROM publisher WHERE uuid = ?1"},
         {&self->read, "SELECT offset, topic, body FROM event WHERE offset > ?1 ORDER BY offset LIMIT ?2"},
+        {&self->read_call, "SELECT offset, topic, body FROM event INDEXED BY event_call"
+                           " WHERE call_id = ?3 AND offset > ?1 ORDER BY offset LIMIT ?2"},
         {&self->set_journal, "UPDATE journal SET bytes = ?1"},
         {&self->oldest, "SELECT offset, stored, length(body) FROM event ORDER BY offset LIMIT ?1"},
         {&self->delete_events, "DELETE FROM event WHERE offset <= ?1"},

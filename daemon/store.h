@@ -61,12 +61,12 @@ steno_status store_restart_wal(store *self);
 /* Must each commit reach the disk before it counts? From the next one on. */
 steno_status store_set_durability(store *self, bool full, steno_error *error);
 
-/* Calls `visit` for the journal's events after `after`, in order, until it returns false or `rows_max` were read.
- * *last is the highest offset that was visited and accepted, or `after`.
+/* Calls `visit` for the journal's events after `after`, in order, until it returns false or `rows_max` were read; with `call_id` (NULL: any) for those
+ * of one call. *last: up to there all were visited and accepted.
  */
 typedef bool (*store_event_fn)(void *ctx, uint64_t offset, const char *topic, const void *body, size_t size);
-steno_status store_read(store *self, uint64_t after, unsigned rows_max, store_event_fn visit, void *ctx, uint64_t *last,
-                        steno_error *error);
+steno_status store_read(store *self, uint64_t after, const char *call_id, unsigned rows_max, store_event_fn visit,
+                        void *ctx, uint64_t *last, steno_error *error);
 
 steno_status store_cursor(store *self, const char *name, uint64_t *offset, bool *exists, steno_error *error);
 steno_status store_set_cursor(store *self, const char *name, uint64_t offset, steno_error *error);

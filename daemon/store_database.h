@@ -14,8 +14,8 @@ struct store {
     call_row *calls;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *insert_event, *insert_publisher, *update_publisher, *insert_loss, *set_journal;
-    sqlite3_stmt *load_publisher, *read, *first, *oldest, *delete_events, *get_cursor, *set_cursor, *each_cursor,
-        *count_pending, *each_pending;
+    sqlite3_stmt *load_publisher, *read, *read_call, *first, *oldest, *delete_events, *get_cursor, *set_cursor,
+        *each_cursor, *count_pending, *each_pending;
     uint64_t last_offset;
     uint64_t losses;
     int64_t journal_bytes;

@@ -42,12 +42,14 @@ int64_t store_pending_calls(store *self) {
     return sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
 }
 
-steno_status store_read(store *self, uint64_t after, unsigned rows_max, store_event_fn visit, void *ctx, uint64_t *last,
-                        steno_error *error) {
-    cleanup_reset sqlite3_stmt *statement = self->read;
+steno_status store_read(store *self, uint64_t after, const char *call_id, unsigned rows_max, store_event_fn visit,
+                        void *ctx, uint64_t *last, steno_error *error) {
+    cleanup_reset sqlite3_stmt *statement = call_id ? self->read_call : self->read;
     *last = after;
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)after);
     sqlite3_bind_int64(statement, 2, rows_max);
+    if (call_id) sqlite3_bind_text(statement, 3, call_id, -1, SQLITE_STATIC);
+    unsigned rows = 0;
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         uint64_t offset = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -56,7 +58,10 @@ steno_status store_read(store *self, uint64_t after, unsigned rows_max, store_ev
                    (size_t)sqlite3_column_bytes(statement, 2)))
             return STENO_OK;
         *last = offset;
+        rows++;
     }
+    /* A call's last event is not the journal's: there is nothing more of it up to there. */
+    if (code == SQLITE_DONE && call_id && rows < rows_max && self->last_offset > *last) *last = self->last_offset;
     return code == SQLITE_DONE ? STENO_OK : database_fail(self->database, code, "read the journal", error);
 }
 

@@ -76,6 +76,13 @@ STENO_API steno_status steno_subscriber_run(steno_subscriber *subscriber, steno_
  */
 STENO_API steno_status steno_subscriber_next(steno_subscriber *subscriber, int64_t timeout_ms, const steno_event **out,
                                              steno_error *error);
+/* Makes the fields of its call's earlier stages readable through the event in hand (steno_event_get), as hooks in an app see them: those of the attempt's
+ * `pre_api_call` in its `stream_event`s and `post_api_call`, those of the last attempt's two in the terminal event. Stages that this subscriber has not
+ * seen (its topics leave them out, it was restarted in mid-call) are looked up in the journal; what has left that is not there. Call it for each
+ * event, from the handler or after `next`: then it remembers what went by, and need not look up much. STENO_TIMEOUT: no daemon answered within
+ * `timeout_ms`; try again, or refuse the event. STENO_FAILED: the daemon refused. STENO_INVALID: no event is in hand. STENO_NO_MEMORY.
+ */
+STENO_API steno_status steno_subscriber_join(steno_subscriber *subscriber, int64_t timeout_ms, steno_error *error);
 /* Stores the cursor now: what was handed out before the event in hand, which counts once `next` is called again.
  * STENO_INVALID without a name, STENO_TIMEOUT if no daemon answers, STENO_FAILED if it refuses.
  */

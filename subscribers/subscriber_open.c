@@ -88,6 +88,7 @@ steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_s
 void steno_subscriber_free(steno_subscriber *subscriber) {
     if (!subscriber) return;
     steno_event_free(subscriber->event);
+    joined_free(subscriber->joined);
     batch_clear(&subscriber->batch);
     stream_item_clear(&subscriber->item);
     stream_free(subscriber->stream);

@@ -6,6 +6,7 @@
 
 #include "schema/place.h"
 #include "subscribers/batch.h"
+#include "subscribers/joined.h"
 #include "subscribers/steno_subscriber.h"
 #include "subscribers/stream.h"
 
@@ -68,6 +69,7 @@ struct steno_subscriber {
     uint64_t unstored;  /* events handled since the last commit */
     uint64_t seen;      /* highest offset that the daemon itself has shown */
     steno_subscriber_counts counts;
+    joined *joined; /* NULL until steno_subscriber_join is called (joined.c) */
 };
 
 /* A request without an answer is taken for lost after this (a daemon that was killed with it in hand) and made again. */

@@ -67,7 +67,7 @@ else
   calls=28
 fi
 
-/usr/bin/python3 subscribers/examples/subscriber.py >"$STENO_DIR/live.txt" 2>"$STENO_DIR/subscriber.log" &
+/usr/bin/python3 subscribers/examples/subscriber.py demo >"$STENO_DIR/live.txt" 2>"$STENO_DIR/subscriber.log" &
 pids+=($!)
 
 title "Calls through libsteno"

@@ -195,7 +195,7 @@ class Exec(SubscriberTest):
 class Delivery(SubscriberTest):
     def follow(self):
         with open(self.dir / "python", "a") as output:
-            self.start(sys.executable, SOURCE / "subscribers" / "examples" / "subscriber.py", stdout=output)
+            self.start(sys.executable, "-u", SOURCE / "subscribers" / "examples" / "subscriber.py", "python", stdout=output)
         return self.start("steno-exec", "--name", "follower", "success.", "--", "sh", "-c",
                           f"echo $STENO_OFFSET $STENO_CALL_ID >> {self.dir}/exec")
 
