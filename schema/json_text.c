@@ -24,8 +24,8 @@ static bool add_escaped(buffer *to, char c) {
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* How many bytes need no escape. Eight are looked at together: a byte below 0x20, a quote or a backslash makes the word's test nonzero. */
-static size_t plain_prefix(const char *text, size_t size) {
+/* Eight bytes are looked at together: one below 0x20, a quote or a backslash makes the word's test nonzero. */
+size_t json_text_plain(const char *text, size_t size) {
     size_t at = 0;
     for (; size - at >= 8; at += 8) {
         uint64_t word;
@@ -42,7 +42,7 @@ static size_t plain_prefix(const char *text, size_t size) {
 static bool add_string(buffer *to, const char *text, size_t size) {
     if (!buffer_add(to, "\"", 1)) return false;
     for (size_t at = 0, run = 0;; run = ++at) {
-        at += plain_prefix(text + at, size - at);
+        at += json_text_plain(text + at, size - at);
         if (!buffer_add(to, text + run, at - run)) return false;
         if (at == size) break;
         if (!add_escaped(to, text[at])) return false;
