@@ -23,9 +23,11 @@
 /* How often the sender thread counts what the daemon has left of the spool, once it is a quarter full. */
 #define COUNT_MS 50
 /* So far ahead of the last record the sender thread has pages ready: the first store to a page of a file asks the file system, which may wait for the
- * disk, and was half of what a call cost. Much further ahead, the kernel would write the pages back before they are used, and ask again.
+ * disk, and was half of what a call cost. Much further ahead, the kernel would write the pages back before they are used, and ask again. A publisher's
+ * first segment begins with less: most publishers write little, and there may be a thousand of them.
  */
-#define TOUCH_BYTES (1u << 20)
+#define TOUCH_BYTES ((size_t)1 << 20)
+#define TOUCH_BYTES_FIRST ((size_t)64 << 10)
 #define PAGE_BYTES ((size_t)4096)
 
 /* A mapped segment; index 0: none. */
@@ -60,10 +62,17 @@ static void segment_unmap(segment *which) {
     *which = (segment){0};
 }
 
-/* Where the pages are to be ready up to; what is ready already: nothing is to be done yet. */
+/* How far ahead of its last record the segment's pages are to be ready: in the first one, as far as it has come. */
+static size_t touch_ahead(const segment *which) {
+    if (which->index > 1 || which->used > TOUCH_BYTES) return TOUCH_BYTES;
+    return which->used > TOUCH_BYTES_FIRST ? which->used : TOUCH_BYTES_FIRST;
+}
+
+/* Where the pages are to be ready up to now: they are made so when half of what was ready is used. */
 static size_t touch_end(const segment *which) {
-    const size_t end = which->size - which->used > TOUCH_BYTES ? which->used + TOUCH_BYTES : which->size;
-    return end > which->touched + TOUCH_BYTES / 2 || end == which->size ? end : which->touched;
+    const size_t ahead = touch_ahead(which);
+    if (which->touched >= which->used + ahead / 2 || which->touched == which->size) return which->touched;
+    return which->size - which->used > ahead ? which->used + ahead : which->size;
 }
 
 /* Has the kernel make the pages ready, and reads of each, because a virtual machine's host does its part at the first access. Another thread may be
