@@ -30,7 +30,8 @@ static const command self = {
     .about = "Tells how the daemon is, or what waits in the spool for one",
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "The exit status is 1 when no daemon runs or it has a problem (a full disk).\n",
+    .notes =
+        "The exit status is 1 when no daemon runs or it has a problem (a full disk, a configuration that is wrong).\n",
 };
 
 CLEANUP_FUNCTION(table_release, table, table_free)
@@ -97,6 +98,36 @@ static int show_publishers(const steno_value *list) {
     return table_print(grid);
 }
 
+/* What is wrong with one, under the table that it is in. `since` 0: not known. */
+static void put_trouble(const char *name, const char *what, double since) {
+    cleanup_free char *safe = text_line(what, strlen(what));
+    char text[FORMAT_BYTES], time[FORMAT_BYTES + 16] = "";
+    if (since > 0) {
+        format_duration(identity_now() - since, text);
+        snprintf(time, sizeof time, " (for %s)", text);
+    }
+    printf("%s%s: %s%s%s\n", terminal_tone(TONE_BAD), name, safe ? safe : "", time, terminal_plain());
+}
+
+static void put_troubles_of_subscribers(const steno_value *list) {
+    for (size_t i = 0; i < steno_value_count(list); i++) {
+        const steno_value *one = steno_value_at(list, i);
+        const char *name = string(one, "name"), *problem = string(one, "problem");
+        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0));
+        const int64_t letters = number(one, "dead_letters");
+        if (!letters) continue;
+        char line[160];
+        snprintf(line, sizeof line, "%" PRId64 " event%s put aside in dead-letters/%s.jsonl", letters,
+                 letters == 1 ? "" : "s", name);
+        put_trouble(name, line, 0);
+    }
+}
+
+/* An empty cell where the daemon has no number. */
+static void put_number(table *grid, size_t column, const steno_value *one, const char *key) {
+    if (steno_value_type(steno_value_get(one, key)) == STENO_TYPE_INT) table_count(grid, column, number(one, key));
+}
+
 static int show_subscribers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
@@ -107,14 +138,26 @@ static int show_subscribers(const steno_value *list) {
         char text[FORMAT_BYTES], ago[FORMAT_BYTES + 8];
         table_row(grid);
         table_cell(grid, name, string(one, "name"), TONE_PLAIN);
-        table_count(grid, offset, number(one, "offset"));
-        table_count(grid, lag, number(one, "lag"));
+        put_number(grid, offset, one, "offset");
+        put_number(grid, lag, one, "lag");
+        if (steno_value_type(steno_value_get(one, "updated")) == STENO_TYPE_NIL) continue;
         format_duration(identity_now() - steno_value_double(steno_value_get(one, "updated"), identity_now()), text);
         snprintf(ago, sizeof ago, "%s ago", text);
         table_cell(grid, updated, ago, TONE_DIM);
     }
     putchar('\n');
-    return table_print(grid);
+    const int failed = table_print(grid);
+    put_troubles_of_subscribers(list);
+    return failed;
+}
+
+/* "running"; of one that waits, when it is started again. */
+static void put_child_state(table *grid, size_t column, const steno_value *child) {
+    char text[FORMAT_BYTES], line[FORMAT_BYTES + 16];
+    const double starts_in = steno_value_double(steno_value_get(child, "starts_in"), -1);
+    format_duration(starts_in > 0 ? starts_in : 0, text);
+    snprintf(line, sizeof line, "again in %s", text);
+    table_cell(grid, column, starts_in >= 0 ? line : string(child, "state"), starts_in >= 0 ? TONE_BAD : TONE_PLAIN);
 }
 
 static int show_children(const steno_value *list) {
@@ -122,16 +165,19 @@ static int show_children(const steno_value *list) {
     if (!grid) return EXIT_FINE;
     size_t name = table_column(grid, "CHILD", TABLE_LEFT), state = table_column(grid, "STATE", TABLE_LEFT),
            pid = table_column(grid, "PID", TABLE_RIGHT), restarts = table_column(grid, "RESTARTS", TABLE_RIGHT),
+           last_exit = table_column(grid, "LAST EXIT", TABLE_LEFT), said = table_column(grid, "SAID", TABLE_CUT),
            line = table_column(grid, "COMMAND", TABLE_CUT);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];
         table_row(grid);
         table_cell(grid, name, string(one, "name"), TONE_PLAIN);
-        table_cell(grid, state, string(one, "state"), TONE_PLAIN);
+        put_child_state(grid, state, one);
         snprintf(text, sizeof text, "%" PRId64, number(one, "pid"));
-        table_cell(grid, pid, text, TONE_PLAIN);
+        table_cell(grid, pid, number(one, "pid") ? text : "", TONE_PLAIN);
         table_count(grid, restarts, number(one, "restarts"));
+        table_cell(grid, last_exit, string(one, "last_exit"), TONE_PLAIN);
+        table_cell(grid, said, string(one, "said"), TONE_PLAIN);
         table_cell(grid, line, string(one, "command"), TONE_DIM);
     }
     putchar('\n');
@@ -143,8 +189,9 @@ static int show(const steno_value *status) {
     int failed = show_publishers(steno_value_get(status, "publishers"));
     if (!failed) failed = show_subscribers(steno_value_get(status, "subscribers"));
     if (!failed) failed = show_children(steno_value_get(status, "children"));
-    const char *problem = string(status, "problem");
-    return failed || !*problem ? failed : program_fail("stenod has a problem: %s", problem);
+    const char *problem = string(status, "problem"), *config_problem = string(status, "config_problem");
+    if (*config_problem) failed = program_fail("stenod's configuration stays as it was: %s", config_problem);
+    return !*problem ? failed : program_fail("stenod has a problem: %s", problem);
 }
 
 static int show_json(const steno_value *status) {
@@ -156,7 +203,7 @@ static int show_json(const steno_value *status) {
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     putchar('\n');
     json_decref(json);
-    return *string(status, "problem") ? EXIT_FAILED : EXIT_FINE;
+    return *string(status, "problem") || *string(status, "config_problem") ? EXIT_FAILED : EXIT_FINE;
 }
 
 static json_t *leftover_json(const leftover *one) {

@@ -113,14 +113,23 @@ static int set_durability(parse *self, const char *value) {
     return refuse(self, self->line, "durability is normal or full, not \"%s\"", value);
 }
 
-static int set_number(parse *self, const char *name, const char *value, uint32_t *out) {
+static int set_number(parse *self, const char *name, const char *value, unsigned long min, unsigned long max,
+                      uint32_t *out) {
     char *end;
     errno = 0;
     unsigned long number = strtoul(value, &end, 10);
-    if (!isdigit((unsigned char)*value) || *end || errno || number > CONFIG_NUMBER_MAX)
-        return refuse(self, self->line, "%s is a whole number, 0 (no limit) to %d, not \"%s\"", name, CONFIG_NUMBER_MAX,
-                      value);
+    if (!isdigit((unsigned char)*value) || *end || errno || number < min || number > max)
+        return refuse(self, self->line, "%s is a whole number, %lu%s to %lu, not \"%s\"", name, min,
+                      min ? "" : " (no limit)", max, value);
     *out = (uint32_t)number;
+    return 1;
+}
+
+static int set_stop_timeout(parse *self, config_subscriber *subscriber, const char *value) {
+    uint32_t seconds = 0;
+    if (subscriber->stop_timeout_ms) return refuse(self, self->line, "`stop_timeout` is given twice");
+    if (!set_number(self, "stop_timeout", value, 1, CONFIG_STOP_TIMEOUT_MAX, &seconds)) return 0;
+    subscriber->stop_timeout_ms = seconds * INT64_C(1000);
     return 1;
 }
 
@@ -135,7 +144,8 @@ static int take_main_key(parse *self, const char *name, const char *value) {
     if (self->seen & 1u << key) return refuse(self, self->line, "`%s` is given twice", name);
     self->seen |= 1u << key;
     if (key == 0) return set_durability(self, value);
-    return set_number(self, name, value, key == 1 ? &self->out->journal_days : &self->out->journal_mb);
+    return set_number(self, name, value, 0, CONFIG_NUMBER_MAX,
+                      key == 1 ? &self->out->journal_days : &self->out->journal_mb);
 }
 
 static int take_key(void *ctx, const char *section, const char *name, const char *value) {
@@ -143,9 +153,10 @@ static int take_key(void *ctx, const char *section, const char *name, const char
     if (!*section) return refuse(self, self->line, "`%s` stands before any [section]", name);
     if (!strcmp(section, SECTION_MAIN)) return take_main_key(self, name, value);
     if (self->failed) return 0; /* a refused section has no entry */
-    if (strcmp(name, "command"))
-        return refuse(self, self->line, "there is no key `%s` in [%s]; known is command", name, section);
-    return set_command(self, &self->out->subscribers[self->out->subscriber_count - 1], value);
+    config_subscriber *subscriber = &self->out->subscribers[self->out->subscriber_count - 1];
+    if (!strcmp(name, "command")) return set_command(self, subscriber, value);
+    if (!strcmp(name, "stop_timeout")) return set_stop_timeout(self, subscriber, value);
+    return refuse(self, self->line, "there is no key `%s` in [%s]; known are command, stop_timeout", name, section);
 }
 
 steno_status config_read(const char *path, bool required, config *out, steno_error *error) {
@@ -168,5 +179,7 @@ steno_status config_read(const char *path, bool required, config *out, steno_err
     if (state.failed) return STENO_INVALID;
     if (out->subscriber_count == 0)
         out->subscribers[out->subscriber_count++] = (config_subscriber){.name = "cost", .command = "steno-cost"};
+    for (size_t i = 0; i < out->subscriber_count; i++)
+        if (!out->subscribers[i].stop_timeout_ms) out->subscribers[i].stop_timeout_ms = CONFIG_STOP_TIMEOUT * 1000;
     return STENO_OK;
 }

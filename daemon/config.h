@@ -17,10 +17,14 @@
 #define CONFIG_JOURNAL_DAYS 7
 #define CONFIG_JOURNAL_MB 2048
 #define CONFIG_NUMBER_MAX 100000000
+/* Seconds between SIGTERM and SIGKILL. */
+#define CONFIG_STOP_TIMEOUT 5
+#define CONFIG_STOP_TIMEOUT_MAX 600
 
 typedef struct config_subscriber {
     char name[CONTROL_NAME_BYTES];
     char command[CONFIG_COMMAND_BYTES];
+    int64_t stop_timeout_ms;
     int line; /* where its section begins; 0: a default */
 } config_subscriber;
 

@@ -41,12 +41,14 @@ typedef enum stage { RUNNING, DRAINING, STOPPING_CHILDREN, DRAINING_AGAIN, DONE 
 
 typedef struct daemon_loop {
     const place *where;
+    const loop_options *options;
     void *context;
     ingress *ingress;
     fanout *fanout;
     control *control;
     store *store;
     supervisor *children; /* NULL: none wanted */
+    reports reports;
     intake *intake;
     retention retention;
     checkpoint checkpoint;
@@ -63,15 +65,18 @@ typedef struct daemon_loop {
     int64_t holder_ms; /* not before is it looked who keeps the log locked */
     int64_t due_ms;    /* when something is to be done without being asked */
     char problem[STENO_ERROR_MESSAGE_BYTES];
+    char config_problem[STENO_ERROR_MESSAGE_BYTES];
 } daemon_loop;
 
-static verb_view view_of(const daemon_loop *self) {
+static verb_view view_of(daemon_loop *self) {
     return (verb_view){.where = self->where,
                        .store = self->store,
                        .intake = self->intake,
                        .children = self->children,
                        .started = self->started,
-                       .problem = self->problem[0] ? self->problem : NULL};
+                       .problem = self->problem[0] ? self->problem : NULL,
+                       .reports = &self->reports,
+                       .config_problem = self->config_problem[0] ? self->config_problem : NULL};
 }
 
 static bool failing(const daemon_loop *self) { return self->failing_since_ms != 0; }
@@ -83,7 +88,7 @@ static bool closed(const daemon_loop *self) { return failing(self) || self->rest
 static void wait_for_work(daemon_loop *self) {
     int64_t now = clock_ms(), wait = self->due_ms > now ? self->due_ms - now : 0;
     if (!closed(self) && (self->more || intake_behind(self->intake))) wait = 0;
-    zmq_pollitem_t items[POLL_OWN + CONFIG_SUBSCRIBERS_MAX] = {
+    zmq_pollitem_t items[POLL_OWN + SUPERVISOR_CHILDREN_MAX] = {
         {.fd = self->signal_fd, .events = ZMQ_POLLIN},
         {.socket = control_socket(self->control), .events = ZMQ_POLLIN},
         {.socket = fanout_socket(self->fanout), .events = ZMQ_POLLIN},
@@ -102,14 +107,50 @@ static void begin_stage(daemon_loop *self, stage next) {
     self->more = true; /* what is in the socket now is to be seen, too */
 }
 
-static void hear_signals(daemon_loop *self) {
-    struct signalfd_siginfo heard;
-    while (read(self->signal_fd, &heard, sizeof heard) == sizeof heard) {
-        if (heard.ssi_signo == SIGCHLD && self->children) supervisor_reap(self->children);
-        if (heard.ssi_signo != SIGTERM && heard.ssi_signo != SIGINT) continue;
-        logline("signal %u: storing what is there, then ending", heard.ssi_signo);
+static void keep_journal(daemon_loop *self, const config *settings) {
+    self->retention.age_max = settings->journal_days * 86400.0;
+    self->retention.bytes_max = (int64_t)settings->journal_mb << 20;
+    self->retention.due_ms = 0;
+}
+
+/* A configuration that is wrong changes nothing. */
+static void read_configuration_again(daemon_loop *self) {
+    config settings;
+    steno_error error;
+    steno_status status = config_read(self->options->config, self->options->config_required, &settings, &error);
+    if (!status) status = store_set_durability(self->store, settings.durability_full, &error);
+    if (status) {
+        snprintf(self->config_problem, sizeof self->config_problem, "%s", error.message);
+        logline("%s; the configuration stays as it was", self->config_problem);
+        return;
+    }
+    self->config_problem[0] = '\0';
+    logline("the configuration was read again");
+    keep_journal(self, &settings);
+    if (self->children) supervisor_configure(self->children, &settings);
+}
+
+/* The terminal is gone that this was started in, and nobody has said with nohup(1) that it is to go on. */
+static bool hung_up(const struct signalfd_siginfo *heard) {
+    struct sigaction action;
+    return heard->ssi_signo == SIGHUP && heard->ssi_code == SI_KERNEL && !sigaction(SIGHUP, NULL, &action) &&
+           action.sa_handler != SIG_IGN;
+}
+
+static void hear(daemon_loop *self, const struct signalfd_siginfo *heard) {
+    if (heard->ssi_signo == SIGCHLD) {
+        if (self->children) supervisor_reap(self->children);
+    } else if (heard->ssi_signo == SIGHUP && !hung_up(heard)) {
+        if (self->stage == RUNNING && heard->ssi_code != SI_KERNEL) read_configuration_again(self);
+    } else {
+        logline("signal %u: storing what is there, then ending", heard->ssi_signo);
         if (self->stage == RUNNING) begin_stage(self, DRAINING);
     }
+}
+
+static void hear_signals(daemon_loop *self) {
+    struct signalfd_siginfo heard;
+    while (read(self->signal_fd, &heard, sizeof heard) == sizeof heard) hear(self, &heard);
     if (self->children) supervisor_listen(self->children);
 }
 
@@ -238,12 +279,13 @@ static steno_status open_signals(int *out, steno_error *error) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     *out = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return *out < 0 ? steno_fail(error, STENO_SYSTEM, "cannot wait for signals: %s", strerror(errno)) : STENO_OK;
 }
 
-static steno_status open_all(daemon_loop *self, const config *settings, bool subscribers, steno_error *error) {
+static steno_status open_all(daemon_loop *self, const config *settings, steno_error *error) {
     steno_status status = open_signals(&self->signal_fd, error);
     if (!status) status = store_open(self->where->log, settings->durability_full, &self->store, error);
     self->intake = calloc(1, sizeof *self->intake);
@@ -253,7 +295,7 @@ static steno_status open_all(daemon_loop *self, const config *settings, bool sub
     if (!status) status = fanout_open(self->context, self->where->events_out, &self->fanout, error);
     if (!status) status = ingress_open(self->context, self->where->events_in, &self->ingress, error);
     if (!status) status = control_open(self->context, self->where->control, &self->control, error);
-    if (!status && subscribers) status = supervisor_new(settings, self->where, &self->children, error);
+    if (!status && self->options->subscribers) status = supervisor_new(settings, self->where, &self->children, error);
     return status;
 }
 
@@ -272,11 +314,10 @@ static void close_all(daemon_loop *self) {
     if (self->signal_fd >= 0) close(self->signal_fd);
 }
 
-steno_status loop_run(const place *where, const config *settings, bool subscribers, steno_error *error) {
-    daemon_loop self = {.where = where, .signal_fd = -1, .started = identity_now()};
-    self.retention.age_max = settings->journal_days * 86400.0;
-    self.retention.bytes_max = (int64_t)settings->journal_mb << 20;
-    steno_status status = open_all(&self, settings, subscribers, error);
+steno_status loop_run(const place *where, const config *settings, const loop_options *options, steno_error *error) {
+    daemon_loop self = {.where = where, .options = options, .signal_fd = -1, .started = identity_now()};
+    keep_journal(&self, settings);
+    steno_status status = open_all(&self, settings, error);
     if (!status) {
         logline("stenod " STENO_BUILD_VERSION ", pid %d, at work in %s", (int)getpid(), where->state);
         run(&self);

@@ -20,7 +20,7 @@
 static const char usage[] = "Usage: stenod [--dir DIR] [--config FILE] [--no-subscribers]\n";
 static const char help[] =
     "\nTakes the events of all that publishes, stores them in log.db, and hands them on to subscribers.\n"
-    "Stays in the foreground; SIGTERM ends it with everything stored.\n"
+    "Stays in the foreground; SIGTERM ends it with everything stored, SIGHUP has it read its configuration again.\n"
     "\n"
     "  --dir DIR          the folder of sockets, log and spools (default: $STENO_DIR, else the XDG folders)\n"
     "  --config FILE      the configuration (default: stenod.ini in $STENO_DIR or $XDG_CONFIG_HOME/steno)\n"
@@ -56,12 +56,13 @@ static int read_options(int argc, char **argv, options *out) {
     return EXIT_USAGE;
 }
 
-/* SIGTERM, SIGINT and SIGCHLD come through the loop's signalfd; a broken pipe or a file beyond its limit is an error code. */
+/* SIGTERM, SIGINT, SIGHUP and SIGCHLD come through the loop's signalfd; a broken pipe or a file beyond its limit is an error code. */
 static void set_signals(void) {
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
     sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGHUP);
     sigaddset(&blocked, SIGCHLD);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -89,9 +90,11 @@ int main(int argc, char **argv) {
     static place where;
     static config settings;
     steno_error error;
+    loop_options how = {.config = asked.config ? asked.config : where.config,
+                        .config_required = asked.config,
+                        .subscribers = !asked.no_subscribers};
     if (place_open(&where, asked.dir, &error) || lock_take(&where, &error) ||
-        config_read(asked.config ? asked.config : where.config, asked.config, &settings, &error) ||
-        loop_run(&where, &settings, !asked.no_subscribers, &error)) {
+        config_read(how.config, how.config_required, &settings, &error) || loop_run(&where, &settings, &how, &error)) {
         fprintf(stderr, "stenod: %s\n", error.message);
         return 1;
     }

@@ -99,6 +99,12 @@ steno_status store_open(const char *path, bool durability_full, store **out, ste
     return STENO_OK;
 }
 
+steno_status store_set_durability(store *self, bool full, steno_error *error) {
+    int code = sqlite3_exec(self->database, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", NULL,
+                            NULL, NULL);
+    return code ? database_fail(self->database, code, "change its durability", error) : STENO_OK;
+}
+
 void store_close(store *self) {
     if (!self) return;
     call_row_close(self->calls);

@@ -58,6 +58,9 @@ void store_checkpoint(store *self);
 int store_wal_pages(const store *self);
 steno_status store_restart_wal(store *self);
 
+/* Must each commit reach the disk before it counts? From the next one on. */
+steno_status store_set_durability(store *self, bool full, steno_error *error);
+
 /* Calls `visit` for the journal's events after `after`, in order, until it returns false or `rows_max` were read.
  * *last is the highest offset that was visited and accepted, or `after`.
  */

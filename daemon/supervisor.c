@@ -1,54 +1,68 @@
-/* Child processes. Invariant: each is in a process group of its own, gets SIGTERM when stenod dies, and is reaped by its own pid. */
+/* The children in the order of the file, and behind them those that were taken out of it and have not ended yet. */
 #include "daemon/supervisor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include <wordexp.h>
 
+#include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/logline.h"
 
-/* Longest line of a child that is passed on whole. */
-#define SAID_BYTES 1024
-/* Their limit of open files. */
-#define CHILD_FILES 1024
-
-typedef struct child {
-    const config_subscriber *settings;
-    pid_t pid;   /* 0: not running */
-    int said_fd; /* its stdout and stderr; -1: none */
-    size_t said_size;
-    char said[SAID_BYTES];
-    unsigned restarts;
-    bool killed; /* its time to end was up */
-    int64_t pause_ms, started_ms, due_ms;
-} child;
-
 struct supervisor {
     config settings;
-    char folder[PATH_MAX];      /* of stenod itself: its siblings are found there */
+    char folder[PATH_MAX];      /* of stenod itself */
     char dir[PLACE_PATH_BYTES]; /* STENO_DIR for the children; "": as it is */
     bool stopping;
-    int64_t kill_ms;
-    child children[CONFIG_SUBSCRIBERS_MAX];
+    size_t count;
+    child *list[SUPERVISOR_CHILDREN_MAX]; /* into the slots */
+    child slots[SUPERVISOR_CHILDREN_MAX];
 };
+
+/* ---- which there are ---- */
+
+static const config_subscriber *wanted(const supervisor *self, const char *name) {
+    for (size_t i = 0; i < self->settings.subscriber_count; i++)
+        if (!strcmp(self->settings.subscribers[i].name, name)) return &self->settings.subscribers[i];
+    return NULL;
+}
+
+/* The slot of that name, NULL if there is none; with "" a free one. */
+static child *slot_of(supervisor *self, const char *name) {
+    for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++)
+        if (!strcmp(self->slots[i].settings.name, name)) return &self->slots[i];
+    return NULL;
+}
+
+/* Puts the list in order. A new one for which there is no slot has its turn when one of those that are ending is gone. */
+static void arrange(supervisor *self) {
+    child *ending[SUPERVISOR_CHILDREN_MAX];
+    size_t ending_count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        child *one = self->list[i];
+        if (wanted(self, one->settings.name)) continue;
+        if (one->pid)
+            ending[ending_count++] = one;
+        else
+            child_release(one);
+    }
+    self->count = 0;
+    for (size_t i = 0; i < self->settings.subscriber_count; i++) {
+        const config_subscriber *settings = &self->settings.subscribers[i];
+        child *one = slot_of(self, settings->name);
+        if (!one && (one = slot_of(self, ""))) child_settle(one, settings);
+        if (one) self->list[self->count++] = one;
+    }
+    for (size_t i = 0; i < ending_count; i++) self->list[self->count++] = ending[i];
+}
 
 steno_status supervisor_new(const config *settings, const place *where, supervisor **out, steno_error *error) {
     *out = NULL;
     supervisor *self = calloc(1, sizeof *self);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for subscribers");
-    self->settings = *settings;
     char path[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
     if (size > 0) {
@@ -57,215 +71,136 @@ steno_status supervisor_new(const config *settings, const place *where, supervis
     }
     /* One folder for both means STENO_DIR or --dir: the children must use the same. */
     if (!strcmp(where->runtime, where->state)) snprintf(self->dir, sizeof self->dir, "%s", where->state);
-    for (size_t i = 0; i < settings->subscriber_count; i++)
-        self->children[i] =
-            (child){.settings = &self->settings.subscribers[i], .said_fd = -1, .pause_ms = SUPERVISOR_PAUSE_MS};
+    for (size_t i = 0; i < SUPERVISOR_CHILDREN_MAX; i++) self->slots[i].said.fd = -1;
+    self->settings = *settings;
+    arrange(self);
     *out = self;
     return STENO_OK;
 }
 
 void supervisor_free(supervisor *self) {
     if (!self) return;
-    for (size_t i = 0; i < supervisor_count(self); i++)
-        if (self->children[i].said_fd >= 0) close(self->children[i].said_fd);
+    for (size_t i = 0; i < self->count; i++) child_release(self->list[i]);
     free(self);
 }
 
-/* ---- starting ---- */
+/* ---- who runs ---- */
 
-/* stenod raises its own limit of descriptors; programs that use select(2) rely on the ordinary one. */
-static void lower_file_limit(void) {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur <= CHILD_FILES) return;
-    files.rlim_cur = CHILD_FILES;
-    setrlimit(RLIMIT_NOFILE, &files);
+/* Must it end, so that another command can take its place, or none? */
+static bool outdated(const supervisor *self, const child *one) {
+    const config_subscriber *settings = wanted(self, one->settings.name);
+    return !settings || strcmp(settings->command, one->settings.command) != 0;
 }
 
-/* In the child. Does not return. */
-static _Noreturn void become(const supervisor *self, char **words, int output, pid_t parent) {
-    static const int changed[] = {SIGTERM, SIGINT, SIGCHLD, SIGPIPE, SIGXFSZ, SIGHUP};
-    setpgid(0, 0); /* Ctrl-C in a terminal is for stenod, which stops its children in its own time */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) _exit(1); /* it died before that was set */
-    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) signal(changed[i], SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    lower_file_limit();
-    int null = open("/dev/null", O_RDONLY);
-    if (null >= 0) dup2(null, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    if (self->dir[0]) setenv("STENO_DIR", self->dir, 1);
-    const char *path = getenv("PATH");
-    char paths[2 * PATH_MAX + 2];
-    snprintf(paths, sizeof paths, "%s:%.*s", self->folder, PATH_MAX, path ? path : "/usr/local/bin:/usr/bin:/bin");
-    setenv("PATH", paths, 1);
-    execvp(words[0], words);
-    fprintf(stderr, "cannot run %s: %s\n", words[0], strerror(errno));
-    _exit(127);
-}
-
-static bool start(const supervisor *self, child *one) {
-    wordexp_t words;
-    int said[2];
-    if (wordexp(one->settings->command, &words, WRDE_NOCMD)) return false;
-    if (pipe2(said, O_CLOEXEC | O_NONBLOCK)) {
-        wordfree(&words);
-        return false;
+void supervisor_configure(supervisor *self, const config *settings) {
+    self->settings = *settings;
+    for (size_t i = 0; i < self->count; i++) {
+        child *one = self->list[i];
+        const config_subscriber *new = wanted(self, one->settings.name);
+        if (!outdated(self, one))
+            one->settings.stop_timeout_ms = new->stop_timeout_ms;
+        else
+            logline("subscriber %s is %s: %s", one->settings.name, new ? "another one now" : "not wanted any more",
+                    one->asked ? "it is ending already" : "it is stopped");
     }
-    /* A child writes to it as to a terminal: it may wait. */
-    fcntl(said[1], F_SETFL, fcntl(said[1], F_GETFL) & ~O_NONBLOCK);
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) become(self, words.we_wordv, said[1], parent);
-    wordfree(&words);
-    close(said[1]);
-    if (pid < 0) {
-        close(said[0]);
-        return false;
-    }
-    setpgid(pid, pid); /* whoever comes first, the child or we */
-    if (one->said_fd >= 0) close(one->said_fd);
-    one->said_fd = said[0];
-    one->said_size = 0;
-    one->pid = pid;
-    one->started_ms = clock_ms();
-    return true;
+    arrange(self);
 }
 
-static void wait_longer(child *one) {
-    one->due_ms = clock_ms() + one->pause_ms;
-    one->pause_ms = one->pause_ms * 2 < SUPERVISOR_PAUSE_MS_MAX ? one->pause_ms * 2 : SUPERVISOR_PAUSE_MS_MAX;
+/* Sees to the end of one that has to. Returns when to come again. */
+static int64_t end(child *one, int64_t now) {
+    if (!one->pid || one->killed) return INT64_MAX;
+    if (!one->asked) child_ask_to_end(one);
+    if (now < one->kill_ms) return one->kill_ms;
+    logline("subscriber %s does not end: killed", one->settings.name);
+    child_kill(one);
+    return INT64_MAX;
 }
 
 static int64_t run_child(supervisor *self, child *one, int64_t now) {
-    if (self->stopping) {
-        if (!one->pid || one->killed) return INT64_MAX;
-        if (now < self->kill_ms) return self->kill_ms;
-        logline("subscriber %s does not end: killed", one->settings->name);
-        kill(-one->pid, SIGKILL);
-        one->killed = true;
-        return INT64_MAX;
-    }
-    if (one->pid) return INT64_MAX;
+    if (one->pid) return one->asked || outdated(self, one) ? end(one, now) : INT64_MAX;
+    if (outdated(self, one)) child_settle(one, wanted(self, one->settings.name));
     if (now < one->due_ms) return one->due_ms;
-    if (start(self, one)) return INT64_MAX;
-    logline("cannot start subscriber %s: %s", one->settings->name, strerror(errno));
-    wait_longer(one);
-    return one->due_ms;
+    const child_world world = {.folder = self->folder, .dir = self->dir};
+    child_start(one, &world);
+    return one->pid ? INT64_MAX : one->due_ms;
 }
+
+/* The last one that still runs; those before it are not told yet. */
+static int64_t stop_next(supervisor *self, int64_t now) {
+    for (size_t i = self->count; i > 0; i--)
+        if (self->list[i - 1]->pid) return end(self->list[i - 1], now);
+    return INT64_MAX;
+}
+
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t supervisor_run(supervisor *self) {
     int64_t now = clock_ms(), next = INT64_MAX;
-    for (size_t i = 0; i < supervisor_count(self); i++) {
-        int64_t due = run_child(self, &self->children[i], now);
-        if (due < next) next = due;
-    }
+    if (self->stopping)
+        next = stop_next(self, now);
+    else
+        for (size_t i = 0; i < self->count; i++) next = earlier(next, run_child(self, self->list[i], now));
+    for (size_t i = 0; i < self->count; i++) next = earlier(next, said_due(&self->list[i]->said, now));
     return next;
 }
 
-/* ---- listening ---- */
-
-static void say(child *one, size_t size) {
-    if (size > 0) logline("[%s] %.*s", one->settings->name, (int)size, one->said);
-}
-
-/* Passes on whole lines, and at the end or when the buffer is full what there is. */
-static void pass_on(child *one, bool all) {
-    for (char *end; (end = memchr(one->said, '\n', one->said_size));) {
-        size_t line = (size_t)(end - one->said);
-        say(one, line);
-        one->said_size -= line + 1;
-        memmove(one->said, end + 1, one->said_size);
-    }
-    if (all || one->said_size == SAID_BYTES) {
-        say(one, one->said_size);
-        one->said_size = 0;
-    }
-}
-
-/* Reads a bounded amount, so that a child that never stops talking does not keep the loop. */
-static void listen_to(child *one) {
-    for (int turn = 0; turn < 16 && one->said_fd >= 0; turn++) {
-        ssize_t size = read(one->said_fd, one->said + one->said_size, SAID_BYTES - one->said_size);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (size <= 0) {
-            pass_on(one, true);
-            close(one->said_fd);
-            one->said_fd = -1;
-            return;
-        }
-        one->said_size += (size_t)size;
-        pass_on(one, false);
-    }
-}
-
-void supervisor_listen(supervisor *self) {
-    for (size_t i = 0; i < supervisor_count(self); i++) listen_to(&self->children[i]);
-}
-
-int supervisor_poll_items(const supervisor *self, zmq_pollitem_t *items) {
-    int count = 0;
-    for (size_t i = 0; i < supervisor_count(self); i++)
-        if (self->children[i].said_fd >= 0)
-            items[count++] = (zmq_pollitem_t){.fd = self->children[i].said_fd, .events = ZMQ_POLLIN};
-    return count;
-}
-
-/* ---- ending ---- */
-
-static void ended(const supervisor *self, child *one, int how) {
-    listen_to(one);
-    one->pid = 0;
-    if (self->stopping) return;
-    if (clock_ms() - one->started_ms >= SUPERVISOR_SETTLED_MS) one->pause_ms = SUPERVISOR_PAUSE_MS;
-    if (WIFSIGNALED(how))
-        logline("subscriber %s was ended by signal %d; again in %.1f s", one->settings->name, WTERMSIG(how),
-                (double)one->pause_ms / 1000);
-    else
-        logline("subscriber %s exited with %d; again in %.1f s", one->settings->name, WEXITSTATUS(how),
-                (double)one->pause_ms / 1000);
-    one->restarts++;
-    wait_longer(one);
-}
-
 void supervisor_reap(supervisor *self) {
-    for (size_t i = 0; i < supervisor_count(self); i++) {
-        child *one = &self->children[i];
-        int how;
-        if (one->pid && waitpid(one->pid, &how, WNOHANG) == one->pid) ended(self, one, how);
-    }
+    bool gone = false;
+    for (size_t i = 0; i < self->count; i++)
+        if (child_reap(self->list[i]) && !wanted(self, self->list[i]->settings.name)) gone = true;
+    if (gone) arrange(self);
 }
 
 bool supervisor_kill(supervisor *self, pid_t pid) {
-    for (size_t i = 0; i < supervisor_count(self); i++)
-        if (self->children[i].pid == pid) return !kill(-pid, SIGKILL);
+    for (size_t i = 0; i < self->count; i++)
+        if (self->list[i]->pid == pid) return child_kill(self->list[i]);
     return false;
 }
 
 void supervisor_stop(supervisor *self) {
-    if (self->stopping) return;
     self->stopping = true;
-    self->kill_ms = clock_ms() + SUPERVISOR_STOP_MS;
-    for (size_t i = 0; i < supervisor_count(self); i++)
-        if (self->children[i].pid) kill(self->children[i].pid, SIGTERM);
+    supervisor_run(self);
 }
 
 bool supervisor_idle(const supervisor *self) {
-    for (size_t i = 0; i < supervisor_count(self); i++)
-        if (self->children[i].pid) return false;
+    for (size_t i = 0; i < self->count; i++)
+        if (self->list[i]->pid) return false;
     return true;
 }
 
-size_t supervisor_count(const supervisor *self) { return self->settings.subscriber_count; }
+/* ---- listening ---- */
+
+void supervisor_listen(supervisor *self) {
+    const int64_t now = clock_ms();
+    for (size_t i = 0; i < self->count; i++) said_listen(&self->list[i]->said, self->list[i]->settings.name, now);
+}
+
+int supervisor_poll_items(const supervisor *self, zmq_pollitem_t *items) {
+    const int64_t now = clock_ms();
+    int count = 0;
+    for (size_t i = 0; i < self->count; i++)
+        if (said_open(&self->list[i]->said, now))
+            items[count++] = (zmq_pollitem_t){.fd = self->list[i]->said.fd, .events = ZMQ_POLLIN};
+    return count;
+}
+
+/* ---- telling ---- */
+
+size_t supervisor_count(const supervisor *self) { return self->count; }
 
 supervisor_child supervisor_child_at(const supervisor *self, size_t index) {
-    const child *one = &self->children[index];
-    return (supervisor_child){.name = one->settings->name,
-                              .command = one->settings->command,
-                              .state = one->pid         ? "running"
-                                       : self->stopping ? "stopped"
-                                                        : "waiting",
+    const child *one = self->list[index];
+    const bool waits = !one->pid && !self->stopping;
+    const int64_t left_ms = one->due_ms - clock_ms();
+    const char *stays = self->stopping ? "stopped" : "waiting", *runs = one->asked ? "stopping" : "running";
+    return (supervisor_child){.name = one->settings.name,
+                              .command = one->settings.command,
+                              .state = one->pid ? runs : stays,
+                              .last_exit = one->last_exit[0] ? one->last_exit : NULL,
+                              .said = one->said.last[0] ? one->said.last : NULL,
                               .pid = one->pid,
-                              .restarts = one->restarts};
+                              .restarts = one->restarts,
+                              .starts_in_ms = !waits        ? -1
+                                              : left_ms > 0 ? left_ms
+                                                            : 0};
 }

@@ -1,4 +1,4 @@
-/* ping, cursor, commit and status. replay is in replay.c. */
+/* ping, cursor, commit, report and status. replay is in replay.c. */
 #include "daemon/verbs.h"
 
 #include <stdio.h>
@@ -77,6 +77,29 @@ static const char *commit(const verb_view *view, const control_message *request,
     return NULL;
 }
 
+/* ---- reports ---- */
+
+static const char *take_report(const verb_view *view, const control_message *request, steno_draft *reply,
+                               char message[STENO_ERROR_MESSAGE_BYTES]) {
+    const char *name = cursor_name(request);
+    if (!name) return refuse(message, "invalid", NAME_EXPECTED);
+    const steno_value *problem = control_get(request, "problem"), *letters = control_get(request, "dead_letters");
+    size_t size = 0;
+    const char *text = steno_value_type(problem) == STENO_TYPE_STRING ? steno_value_string(problem, &size) : NULL;
+    if ((!text && steno_value_type(problem) != STENO_TYPE_NIL) || size > CONTROL_PROBLEM_BYTES_MAX)
+        return refuse(message, "invalid", "`problem` must be a text of at most 512 bytes, or nil");
+    const report *before = reports_find(view->reports, name);
+    const int64_t kept = before ? (int64_t)before->dead_letters : 0;
+    const int64_t count = steno_value_int(letters, kept);
+    if ((steno_value_type(letters) != STENO_TYPE_NIL && steno_value_type(letters) != STENO_TYPE_INT) || count < 0)
+        return refuse(message, "invalid", "`dead_letters` must be an integer, 0 or above");
+    if (!reports_set(view->reports, name, text, (uint64_t)count, identity_now()))
+        return refuse(message, "limit", "too many subscribers have something to report already");
+    control_reply_begin(reply, request);
+    steno_draft_string(reply, "name", name);
+    return NULL;
+}
+
 /* ---- status ---- */
 
 static void list_publisher(const verb_view *view, const publisher *entry, steno_draft *reply) {
@@ -114,7 +137,41 @@ static void list_publishers(const verb_view *view, steno_draft *reply) {
 typedef struct cursor_list {
     steno_draft *reply;
     uint64_t last_offset;
+    reports *reports;
 } cursor_list;
+
+/* What it says of itself, as fields of its entry. */
+static void list_report(report *said, steno_draft *reply) {
+    const bool ill = said && said->problem[0];
+    steno_draft_string(reply, "problem", ill ? said->problem : NULL);
+    if (ill)
+        steno_draft_double(reply, "problem_since", said->since);
+    else
+        steno_draft_nil(reply, "problem_since");
+    steno_draft_int(reply, "dead_letters", said ? (int64_t)said->dead_letters : 0);
+    if (said)
+        steno_draft_double(reply, "reported", said->said);
+    else
+        steno_draft_nil(reply, "reported");
+    if (said) said->listed = true;
+}
+
+/* Those that have no cursor, and have said something all the same. */
+static void list_others(reports *all, steno_draft *reply) {
+    for (size_t i = 0; i < all->count; i++) {
+        report *one = &all->list[i];
+        if (!one->listed) {
+            steno_draft_map_begin(reply, NULL);
+            steno_draft_string(reply, "name", one->name);
+            steno_draft_nil(reply, "offset");
+            steno_draft_nil(reply, "lag");
+            steno_draft_nil(reply, "updated");
+            list_report(one, reply);
+            steno_draft_map_end(reply);
+        }
+        one->listed = false;
+    }
+}
 
 static void list_cursor(void *ctx, const char *name, uint64_t offset, double updated) {
     cursor_list *list = ctx;
@@ -123,6 +180,7 @@ static void list_cursor(void *ctx, const char *name, uint64_t offset, double upd
     steno_draft_int(list->reply, "offset", (int64_t)offset);
     steno_draft_int(list->reply, "lag", (int64_t)list->last_offset - (int64_t)offset);
     steno_draft_double(list->reply, "updated", updated);
+    list_report(reports_find(list->reports, name), list->reply);
     steno_draft_map_end(list->reply);
 }
 
@@ -139,6 +197,12 @@ static void list_children(const verb_view *view, steno_draft *reply) {
             steno_draft_nil(reply, "pid");
         steno_draft_string(reply, "state", child.state);
         steno_draft_int(reply, "restarts", child.restarts);
+        steno_draft_string(reply, "last_exit", child.last_exit);
+        steno_draft_string(reply, "said", child.said);
+        if (child.starts_in_ms >= 0)
+            steno_draft_double(reply, "starts_in", (double)child.starts_in_ms / 1000);
+        else
+            steno_draft_nil(reply, "starts_in");
         steno_draft_map_end(reply);
     }
     steno_draft_array_end(reply);
@@ -161,12 +225,14 @@ static const char *status(const verb_view *view, const control_message *request,
     steno_draft_int(reply, "log_bytes", store_bytes(view->store));
     steno_draft_int(reply, "journal_bytes", store_journal_bytes(view->store));
     steno_draft_string(reply, "problem", view->problem);
+    steno_draft_string(reply, "config_problem", view->config_problem);
     list_publishers(view, reply);
     list_children(view, reply);
-    cursor_list cursors = {.reply = reply, .last_offset = store_last_offset(view->store)};
+    cursor_list cursors = {.reply = reply, .last_offset = store_last_offset(view->store), .reports = view->reports};
     steno_error error;
     steno_draft_array_begin(reply, "subscribers");
     steno_status listed = store_each_cursor(view->store, list_cursor, &cursors, &error);
+    list_others(view->reports, reply);
     steno_draft_array_end(reply);
     return listed ? refuse(message, "internal", error.message) : NULL;
 }
@@ -175,7 +241,8 @@ verb_fn verb_find(const char *name) {
     static const struct {
         const char *name;
         verb_fn answer;
-    } verbs[] = {{"ping", ping}, {"status", status}, {"replay", replay_answer}, {"cursor", cursor}, {"commit", commit}};
+    } verbs[] = {{"ping", ping},     {"status", status}, {"replay", replay_answer},
+                 {"cursor", cursor}, {"commit", commit}, {"report", take_report}};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (!strcmp(verbs[i].name, name)) return verbs[i].answer;
     return NULL;

@@ -1,10 +1,11 @@
-/* The verbs of the control socket that are answered at once (EVENTS.md, "Control"). They read and answer; the one thing they change is
- * a subscriber's cursor.
+/* The verbs of the control socket that are answered at once (EVENTS.md, "Control"). They read and answer; all that they change is
+ * a subscriber's cursor, and what it says of itself.
  */
 #ifndef DAEMON_VERBS_H
 #define DAEMON_VERBS_H
 
 #include "daemon/intake.h"
+#include "daemon/reports.h"
 #include "daemon/supervisor.h"
 #include "schema/control.h"
 #include "schema/place.h"
@@ -22,6 +23,8 @@ typedef struct verb_view {
     const supervisor *children; /* NULL: none */
     double started;             /* Unix seconds */
     const char *problem;        /* NULL: none */
+    reports *reports;           /* what subscribers say of themselves */
+    const char *config_problem; /* why the configuration in force is not the one in the file; NULL: it is */
 } verb_view;
 
 /* Answers into the draft. Returns NULL, or the error code with the reason in `message`; then the draft is of no use. */

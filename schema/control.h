@@ -16,6 +16,8 @@
 #define CONTROL_TOPICS_MAX 64
 /* A subscriber's name: 1 to 64 of [A-Za-z0-9_.-]. */
 #define CONTROL_NAME_BYTES 65
+/* The text of a `report`, in bytes. */
+#define CONTROL_PROBLEM_BYTES_MAX 512
 /* How long `flush` may wait, unless the request says less. */
 #define CONTROL_FLUSH_TIMEOUT_MS 30000
 

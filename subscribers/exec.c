@@ -1,8 +1,6 @@
 /* steno-exec: runs a command for each event. Decides when to run it, again or not at all; exec_command.c runs it.
  * Invariant: an event counts as handled only after the command succeeded on it, or was given up on and counted.
  */
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +8,9 @@
 #include "schema/clean.h"
 #include "subscribers/clock.h"
 #include "subscribers/exec_command.h"
+#include "subscribers/program.h"
 #include "subscribers/stop_signal.h"
 
-#define PROGRAM "steno-exec"
 #define TIMEOUT_SECONDS_DEFAULT 60
 #define TIMEOUT_SECONDS_MAX 86400
 #define RETRIES_DEFAULT 3
@@ -26,26 +24,6 @@
 #define COMMIT_EVENTS 1
 #define COMMIT_RETRY_MS 30000
 
-static const char USAGE[] =
-    "usage: steno-exec [--name NAME] [--from beginning|now|OFFSET] [--timeout SECONDS] [--retries N]\n"
-    "                  [--on-error skip|stop] [--dir DIR] [TOPIC...] -- COMMAND [ARG...]\n";
-
-static const char HELP[] =
-    "Runs COMMAND once for each event, with the event's JSON on one line of stdin.\n"
-    "\n"
-    "  TOPIC                prefix of the events wanted, e.g. failure. or success.openai. (default: all)\n"
-    "  --name NAME          keep a cursor under this name: nothing is missed while steno-exec is away\n"
-    "  --from WHERE         beginning, now, or the first offset wanted, while there is no cursor yet\n"
-    "                       (default: beginning with --name, else now)\n"
-    "  --timeout SECONDS    end the command after this long; 0: never (default: 60)\n"
-    "  --retries N          run a command that failed again, N times (default: 3)\n"
-    "  --on-error WHAT      then: skip the event and go on, or stop with status 1 (default: skip)\n"
-    "  --dir DIR            the Steno folder (default: $STENO_DIR, else the XDG folders)\n"
-    "  --help, --version\n"
-    "\n"
-    "The command's environment has STENO_EVENT, STENO_CALL_ID, STENO_OFFSET, STENO_TOPIC, STENO_MODEL,\n"
-    "STENO_PROVIDER and STENO_ATTEMPT. An event may come twice after a crash, never not at all.\n";
-
 typedef struct exec_options {
     steno_subscriber_config subscriber;
     int64_t timeout_ms;
@@ -56,6 +34,7 @@ typedef struct exec_options {
 
 typedef struct exec_run {
     const exec_options *options;
+    const program *program;
     steno_subscriber *subscriber;
     int64_t commit_at; /* not earlier */
     uint64_t skipped;
@@ -83,9 +62,9 @@ static void report(const exec_run *self, const steno_event *event, const command
     char what[160];
     describe(result, self->options, what, sizeof what);
     const char *call_id = steno_event_string(event, "call_id");
-    fprintf(stderr, PROGRAM ": event %" PRIu64 " (%s%s%s): %s %s; %s\n", steno_event_offset(event),
-            steno_event_name(event), call_id ? " of call " : "", call_id ? call_id : "", self->options->command[0],
-            what, next);
+    program_say(self->program, "event %" PRIu64 " (%s%s%s): %s %s; %s", steno_event_offset(event),
+                steno_event_name(event), call_id ? " of call " : "", call_id ? call_id : "", self->options->command[0],
+                what, next);
 }
 
 /* What to do about a command that failed for the `attempt`-th time. True: run it again, after a wait. */
@@ -132,114 +111,78 @@ static int on_event(const steno_event *event, void *ctx) {
     return 0;
 }
 
-static void on_missed(uint64_t first, uint64_t last, void *ctx) {
-    (void)ctx;
-    fprintf(stderr,
-            PROGRAM ": events %" PRIu64 " to %" PRIu64
-                    " are gone: the journal no longer has them; going on with the next\n",
-            first, last);
-}
-
 /* ---- the command line ---- */
 
-static bool usage_error(const char *what, const char *value) {
-    fprintf(stderr, PROGRAM ": %s: %s\n%s", what, value, USAGE);
-    return false;
-}
+enum { OPTION_TIMEOUT = PROGRAM_OWN_OPTION, OPTION_RETRIES, OPTION_ON_ERROR };
 
-static bool parse_number(const char *text, long long max, long long *out) {
-    char *end;
-    errno = 0;
-    *out = strtoll(text, &end, 10);
-    return *text >= '0' && *text <= '9' && !*end && !errno && *out <= max;
-}
+static const struct option OPTIONS[] = {
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"retries", required_argument, NULL, OPTION_RETRIES},
+    {"on-error", required_argument, NULL, OPTION_ON_ERROR},
+    {NULL, 0, NULL, 0},
+};
 
-static bool parse_from(const char *text, int64_t *from) {
-    long long offset;
-    if (!strcmp(text, "beginning"))
-        *from = STENO_FROM_BEGINNING;
-    else if (!strcmp(text, "now"))
-        *from = STENO_FROM_NOW;
-    else if (parse_number(text, INT64_MAX, &offset) && offset > 0)
-        *from = offset;
-    else
-        return usage_error("--from is beginning, now or an offset from 1 on", text);
-    return true;
-}
+static bool take_option(int option, const char *value, void *own);
 
-static bool parse_option(int option, exec_options *out) {
-    long long number;
+static const program PROGRAM = {
+    .name = "steno-exec",
+    .synopsis = "[OPTION...] [TOPIC...] -- COMMAND [ARG...]",
+    .about = "Runs COMMAND once for each event, with the event's JSON on one line of stdin.",
+    .help = "  --timeout SECONDS    end the command after this long; 0: never (default: 60)\n"
+            "  --retries N          run a command that failed again, N times (default: 3)\n"
+            "  --on-error WHAT      then: skip the event and go on, or stop with status 1 (default: skip)\n",
+    .notes = "The command's environment has STENO_EVENT, STENO_CALL_ID, STENO_OFFSET, STENO_TOPIC, STENO_MODEL,\n"
+             "STENO_PROVIDER and STENO_ATTEMPT. An event may come twice after a crash, never not at all.\n",
+    .options = OPTIONS,
+    .take_option = take_option,
+    .nameless = true,
+};
+
+static bool take_option(int option, const char *value, void *own) {
+    exec_options *out = own;
+    int64_t number;
     switch (option) {
-    case 'n': out->subscriber.name = optarg; return true;
-    case 'd': out->subscriber.dir = optarg; return true;
-    case 'f': return parse_from(optarg, &out->subscriber.from);
-    case 't':
-        if (!parse_number(optarg, TIMEOUT_SECONDS_MAX, &number))
-            return usage_error("--timeout is a number of seconds from 0 to 86400", optarg);
+    case OPTION_TIMEOUT:
+        if (!program_number(value, 0, TIMEOUT_SECONDS_MAX, &number))
+            return program_complain_usage(&PROGRAM, "--timeout %s: give seconds from 0 to 86400", value);
         out->timeout_ms = number * 1000;
         return true;
-    case 'r':
-        if (!parse_number(optarg, RETRIES_MAX, &number))
-            return usage_error("--retries is a number from 0 to 1000", optarg);
+    case OPTION_RETRIES:
+        if (!program_number(value, 0, RETRIES_MAX, &number))
+            return program_complain_usage(&PROGRAM, "--retries %s: give a number from 0 to 1000", value);
         out->retries = (unsigned)number;
         return true;
-    case 'e':
-        if (strcmp(optarg, "skip") && strcmp(optarg, "stop")) return usage_error("--on-error is skip or stop", optarg);
-        out->stop_on_error = !strcmp(optarg, "stop");
+    default:
+        if (strcmp(value, "skip") && strcmp(value, "stop"))
+            return program_complain_usage(&PROGRAM, "--on-error %s: give skip or stop", value);
+        out->stop_on_error = !strcmp(value, "stop");
         return true;
-    default: fputs(USAGE, stderr); return false; /* getopt has said which */
     }
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Topics and the command are told apart by the first "--", so the options' parser sees only what stands before it. */
 static int parse(int argc, char **argv, exec_options *out) {
-    static const struct option names[] = {
-        {"name", required_argument, NULL, 'n'},
-        {"from", required_argument, NULL, 'f'},
-        {"timeout", required_argument, NULL, 't'},
-        {"retries", required_argument, NULL, 'r'},
-        {"on-error", required_argument, NULL, 'e'},
-        {"dir", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
-    };
-    /* Topics and the command are told apart by the first "--", so getopt sees only what stands before it. */
     int before = 1;
     while (before < argc && strcmp(argv[before], "--")) before++;
     out->command = before < argc ? argv + before + 1 : argv + argc;
     argv[before] = NULL;
-    int option;
-    while ((option = getopt_long(before, argv, "", names, NULL)) != -1) {
-        if (option == 'h') return printf("%s%s", USAGE, HELP) < 0;
-        if (option == 'v') return puts(PROGRAM " " STENO_BUILD_VERSION) < 0;
-        if (!parse_option(option, out)) return 2;
-    }
-    if (!out->command[0]) {
-        usage_error("no command", "give one after --");
-        return 2;
-    }
-    out->subscriber.topics = (const char *const *)(argv + optind);
-    return -1;
+    const int ended = program_parse(&PROGRAM, before, argv, out, &out->subscriber, NULL);
+    if (ended >= 0) return ended;
+    if (out->command[0]) return -1;
+    program_complain_usage(&PROGRAM, "no command: give one after --");
+    return PROGRAM_USAGE;
 }
 
 int main(int argc, char **argv) {
-    exec_options options = {.subscriber = STENO_SUBSCRIBER_CONFIG_INIT,
-                            .timeout_ms = TIMEOUT_SECONDS_DEFAULT * 1000,
-                            .retries = RETRIES_DEFAULT};
+    exec_options options = {.timeout_ms = TIMEOUT_SECONDS_DEFAULT * 1000, .retries = RETRIES_DEFAULT};
     const int ended = parse(argc, argv, &options);
     if (ended >= 0) return ended;
     options.subscriber.commit_events = COMMIT_EVENTS;
-    options.subscriber.connect_timeout_ms = -1;
-    options.subscriber.on_missed = on_missed;
-    /* The command's own steno programs look into the same folder. */
-    if (options.subscriber.dir) setenv("STENO_DIR", options.subscriber.dir, 1);
 
     steno_error error;
     steno_subscriber *subscriber = NULL;
-    exec_run run = {.options = &options};
-    steno_status status = stop_signal_install(&error);
-    if (!status) status = steno_subscriber_new(&options.subscriber, &subscriber, &error);
+    exec_run run = {.options = &options, .program = &PROGRAM};
+    steno_status status = steno_subscriber_new(&options.subscriber, &subscriber, &error);
     if (!status) {
         stop_signal_watch(subscriber);
         run.subscriber = subscriber;
@@ -250,7 +193,7 @@ int main(int argc, char **argv) {
     if (status == STENO_FAILED && !run.gave_up)
         status = STENO_OK; /* stopped by a signal in mid-event */
     else if (status && status != STENO_FAILED)
-        fprintf(stderr, PROGRAM ": subscribing: %s\n", error.message);
-    if (run.skipped) fprintf(stderr, PROGRAM ": %" PRIu64 " events were skipped after failing\n", run.skipped);
-    return status ? 1 : 0;
+        program_say(&PROGRAM, "subscribing: %s", error.message);
+    if (run.skipped) program_say(&PROGRAM, "%" PRIu64 " events were skipped after failing", run.skipped);
+    return status ? PROGRAM_FAILED : PROGRAM_FINE;
 }

@@ -15,6 +15,7 @@
 
 #include "schema/clean.h"
 #include "subscribers/clock.h"
+#include "subscribers/event_line.h"
 #include "subscribers/stop_signal.h"
 
 /* Between SIGTERM and SIGKILL. */
@@ -37,14 +38,11 @@ static bool write_all(int fd, const char *bytes, size_t size) {
 
 /* The event's JSON with its offset, in a file of memory, read from its beginning. -1 with errno. */
 static int open_stdin(const steno_event *event) {
-    cleanup_free char *json = steno_event_json(event);
+    size_t size;
+    cleanup_free char *line = event_line(event, &size);
     cleanup_close int fd = memfd_create("steno-event", MFD_CLOEXEC);
-    if (!json) errno = ENOMEM;
-    if (!json || fd < 0) return -1;
-    char tail[64];
-    /* At the end, where readers of JSON let it win over a field of the event's own. */
-    int tail_size = snprintf(tail, sizeof tail, ",\"offset\":%" PRIu64 "}\n", steno_event_offset(event));
-    if (!write_all(fd, json, strlen(json) - 1) || !write_all(fd, tail, (size_t)tail_size)) return -1;
+    if (!line) errno = ENOMEM;
+    if (!line || fd < 0 || !write_all(fd, line, size)) return -1;
     if (lseek(fd, 0, SEEK_SET) < 0) return -1;
     int open_fd = fd;
     fd = -1;

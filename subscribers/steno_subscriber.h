@@ -42,6 +42,8 @@ typedef struct steno_subscriber_config {
     int64_t connect_timeout_ms; /* how long to wait for a daemon at the start; 0: 5,000; < 0: for ever */
     steno_missed_fn on_missed;  /* NULL: only counted (steno_subscriber_counts) */
     void *on_missed_ctx;        /* handed to on_missed; borrowed */
+    bool
+        manual; /* an event counts as handled only by steno_subscriber_handled, not by the next call of steno_subscriber_next */
 } steno_subscriber_config;
 
 #define STENO_SUBSCRIBER_CONFIG_INIT \
@@ -79,6 +81,21 @@ STENO_API steno_status steno_subscriber_next(steno_subscriber *subscriber, int64
  * STENO_INVALID without a name, STENO_TIMEOUT if no daemon answers, STENO_FAILED if it refuses.
  */
 STENO_API steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *error);
+/* With `manual`: everything up to `offset` is handled, and the cursor may be committed up to it (and over what matches no topic after it). Ignored
+ * where the cursor was moved meanwhile: `offset` is not between what is handled and what was handed out.
+ */
+STENO_API void steno_subscriber_handled(steno_subscriber *subscriber, uint64_t offset);
+/* With `manual`: waits without taking an event (the one in hand is given up, as by `next`), while the cursor is committed and watched. STENO_TIMEOUT after
+ * `timeout_ms` (< 0: never); STENO_OK at once when somebody has moved the cursor (`steno replay`): what was handed out before is then of no
+ * use any more; STENO_END after steno_subscriber_stop.
+ */
+STENO_API steno_status steno_subscriber_pause(steno_subscriber *subscriber, int64_t timeout_ms, steno_error *error);
+/* From now on `next` and `pause` end with STENO_TIMEOUT, early, when `fd` (an epoll's, say) is readable and they would wait. -1: nothing. Borrowed. */
+STENO_API void steno_subscriber_wake_on(steno_subscriber *subscriber, int fd);
+/* Tells the daemon how this subscriber is, for `steno status`: `problem` (one line, cut at 512 bytes) NULL: well; `dead_letters`: how many events were put
+ * aside. Waits for the daemon a moment at most (1 s) and fails quietly; does nothing without a name. The daemon forgets it when it ends: say it again now and then.
+ */
+STENO_API void steno_subscriber_report(steno_subscriber *subscriber, const char *problem, uint64_t dead_letters);
 /* Ends a run (or `next`, or `connect`) after the event in hand; the stop is used up by the call that it ends. Safe in a signal
  * handler and from any thread. NULL is fine.
  */
@@ -94,7 +111,8 @@ typedef struct steno_subscriber_counts {
     uint64_t missed;    /* offsets that had left the journal before they could be read */
     uint64_t replays;   /* times that the live stream was not enough */
     uint64_t
-        new_logs; /* times that the daemon came back with another log, whose events were then read from the first */
+        new_logs;   /* times that the daemon came back with another log, whose events were then read from the first */
+    uint64_t moved; /* times that somebody else moved the cursor */
 } steno_subscriber_counts;
 
 STENO_API void steno_subscriber_get_counts(const steno_subscriber *subscriber, steno_subscriber_counts *out);

@@ -47,6 +47,7 @@ static steno_status take_settings(steno_subscriber *self, const steno_subscriber
     self->commit_events = config->commit_events ? config->commit_events : COMMIT_EVENTS_DEFAULT;
     self->commit_ms = config->commit_ms > 0 ? config->commit_ms : COMMIT_MS_DEFAULT;
     self->connect_timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
+    self->manual = config->manual;
     self->on_missed = config->on_missed;
     self->on_missed_ctx = config->on_missed_ctx;
     self->phase = config->name && !config->from_set ? PHASE_CURSOR : PHASE_NOW;
@@ -71,7 +72,7 @@ steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_s
     *out = NULL;
     cleanup(clean_subscriber) steno_subscriber *self = calloc(1, sizeof *self);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
-    self->wake = -1;
+    self->wake = self->wake_on = -1;
     self->draft = steno_draft_new();
     if (!self->draft) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
     const steno_subscriber_config defaults = STENO_SUBSCRIBER_CONFIG_INIT;

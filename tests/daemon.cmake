@@ -1,4 +1,4 @@
-foreach(room store order config ingress)
+foreach(room store order config ingress said)
   steno_unit_test(${room} stenod_rooms)
 endforeach()
 
@@ -13,3 +13,4 @@ steno_system_test(test_daemon_faults)
 steno_system_test(test_journal)
 steno_system_test(test_log_shared)
 steno_system_test(test_daemon_start)
+steno_system_test(test_supervision)

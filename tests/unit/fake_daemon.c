@@ -172,6 +172,11 @@ static void answer(fake_daemon *fake, const control_message *request, steno_draf
         fake->cursor = (uint64_t)steno_value_int(control_get(request, "offset"), 0);
         fake->cursor_exists = true;
         fake->commits++;
+    } else if (!strcmp(verb, "report")) {
+        const char *problem = control_string(request, "problem");
+        snprintf(fake->problem, sizeof fake->problem, "%s", problem ? problem : "");
+        fake->dead_letters = steno_value_int(control_get(request, "dead_letters"), -1);
+        fake->reports++;
     } else if (!strcmp(verb, "status")) {
         fake->statuses++;
         steno_draft_int(draft, "last_offset", (int64_t)fake->last);

@@ -33,7 +33,9 @@ typedef struct fake_daemon {
     char topics[256]; /* of the last replay, each followed by a space */
     uint64_t cursor;
     bool cursor_exists;
-    unsigned commits;
+    unsigned commits, reports;
+    char problem[600]; /* of the last report; "": none */
+    int64_t dead_letters;
     /* a reply that is held */
     uint8_t held_to[64], held[512];
     size_t held_to_size, held_size;

@@ -40,7 +40,7 @@ static void everything_is_read(void **state) {
     steno_error error;
     const char *text = "# a comment\n[stenod]\ndurability = full  ; and another\njournal_days = 30\njournal_mb = 0\n\n"
                        "[subscriber cost]\ncommand = steno-cost\n"
-                       "[subscriber mail]\ncommand = steno-exec failure. -- \"/opt/mail me\"\n";
+                       "[subscriber mail]\ncommand = steno-exec failure. -- \"/opt/mail me\"\nstop_timeout = 60\n";
     if (read_text(text, &out, &error)) fail_msg("%s", error.message);
     assert_true(out.durability_full);
     assert_int_equal(out.journal_days, 30);
@@ -48,6 +48,8 @@ static void everything_is_read(void **state) {
     assert_int_equal(out.subscriber_count, 2);
     assert_string_equal(out.subscribers[0].name, "cost");
     assert_string_equal(out.subscribers[1].command, "steno-exec failure. -- \"/opt/mail me\"");
+    assert_int_equal(out.subscribers[0].stop_timeout_ms, 5000);
+    assert_int_equal(out.subscribers[1].stop_timeout_ms, 60000);
 }
 
 static void no_file_and_no_subscriber_mean_defaults(void **state) {
@@ -96,12 +98,26 @@ static void the_first_error_is_the_one_told(void **state) {
     assert_non_null(strstr(error.message, "line 2: "));
 }
 
+static void a_stop_timeout_is_a_number_of_seconds_within_bounds(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"0", "601", "5s", "-1", "", "1\nstop_timeout = 2"};
+    config out;
+    steno_error error;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "[subscriber a]\ncommand = x\nstop_timeout = %s\n", wrong[i]);
+        assert_int_equal(read_text(text, &out, &error), STENO_INVALID);
+        assert_non_null(strstr(error.message, "stop_timeout"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(no_file_and_no_subscriber_mean_defaults),
         cmocka_unit_test(a_line_too_long_is_refused_not_cut),
         cmocka_unit_test(more_subscribers_than_allowed_are_refused),
+        cmocka_unit_test(a_stop_timeout_is_a_number_of_seconds_within_bounds),
         cmocka_unit_test(the_first_error_is_the_one_told),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
