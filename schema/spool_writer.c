@@ -85,6 +85,15 @@ __attribute__((no_sanitize("thread"))) static void segment_touch(segment *which,
     which->touched = end;
 }
 
+/* The magic comes last: without it there is no header yet, and with it all of it is there. */
+static void write_header(void *bytes, const spool_header *header) {
+    const size_t size = sizeof header->magic;
+    uint64_t magic;
+    memcpy(&magic, header->magic, size);
+    memcpy((char *)bytes + size, (const char *)header + size, sizeof *header - size);
+    __atomic_store_n((uint64_t *)bytes, magic, __ATOMIC_RELEASE);
+}
+
 /* Makes segment `index`, allocated on disk, so that a later store can't meet a full disk. */
 static steno_status segment_make(const spool_writer *writer, uint32_t index, size_t size, segment *out,
                                  steno_error *error) {
@@ -104,7 +113,7 @@ static steno_status segment_make(const spool_writer *writer, uint32_t index, siz
     memcpy(header.magic, SPOOL_MAGIC, sizeof header.magic);
     memcpy(header.publisher, writer->publisher, sizeof header.publisher);
     header.checksum = spool_header_checksum(&header);
-    memcpy(bytes, &header, sizeof header);
+    write_header(bytes, &header);
     *out = (segment){.index = index, .bytes = bytes, .size = size, .used = sizeof header};
     return STENO_OK;
 }
