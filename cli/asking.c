@@ -5,17 +5,28 @@
 #include <string.h>
 
 #include "cli/program.h"
+#include "client/providers/table.h"
 #include "schema/json.h"
 
 /* Longest name of a parameter or a key of the metadata that is typed on a command line. */
 #define NAME_BYTES 128
+
+/* The base URL is for the provider of the model that was asked for, and for fallbacks of the same provider: other providers' keys are none of its
+ * server's business.
+ */
+static void set_base_url(steno_client *client, const asking *wanted) {
+    const provider *which;
+    const wire *by;
+    const char *model;
+    if (!wanted->base_url || !wanted->model || provider_find(wanted->model, true, &which, &by, &model, NULL)) return;
+    steno_client_set_provider(client, which->name, NULL, wanted->base_url, NULL);
+}
 
 int asking_client(const command *self, const asking *wanted, steno_client **out) {
     steno_config config = STENO_CONFIG_INIT;
     steno_error error;
     config.app_name = "steno";
     config.app_version = STENO_BUILD_VERSION;
-    config.base_url = wanted->base_url;
     config.timeout_ms = wanted->timeout_ms;
     config.retries = (unsigned)wanted->retries;
     config.drop_params = wanted->drop_params;
@@ -23,6 +34,7 @@ int asking_client(const command *self, const asking *wanted, steno_client **out)
     config.privacy = (wanted->no_messages ? STENO_NO_MESSAGES : 0) | (wanted->no_replies ? STENO_NO_REPLIES : 0) |
                      (wanted->no_log ? STENO_NO_EVENTS : 0);
     if (steno_client_new(&config, out, &error)) return program_fail("%s", error.message);
+    set_base_url(*out, wanted);
     steno_cache_config cached = STENO_CACHE_CONFIG_INIT;
     cached.url = wanted->cache;
     if (!wanted->cache || !steno_client_set_cache(*out, &cached, &error)) return EXIT_FINE;
@@ -94,6 +106,7 @@ int asking_request(const command *self, const asking *wanted, steno_request **ou
         if (steno_request_add_fallback(request, wanted->fallbacks.items[i]))
             return options_fail(self, "option --fallback: there are too many");
     for (size_t i = 0; i < wanted->tags.count; i++) steno_request_add_tag(request, wanted->tags.items[i]);
+    if (wanted->base_url) steno_request_set_base_url(request, wanted->base_url);
     if (wanted->user) steno_request_set_user(request, wanted->user);
     if (wanted->session_id) steno_request_set_session_id(request, wanted->session_id);
     if (wanted->trace_id) steno_request_set_trace_id(request, wanted->trace_id);

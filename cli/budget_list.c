@@ -109,14 +109,16 @@ static int print_table(const shown *all, size_t count) {
         any_unpriced = any_unpriced || all[i].sum.unpriced;
         any_estimated = any_estimated || all[i].sum.estimated;
     }
-    const size_t name = table_column(grid, "BUDGET", TABLE_CUT), scope = table_column(grid, "SCOPE", TABLE_CUT),
-                 per = table_column(grid, "PER", TABLE_LEFT), spent = table_column(grid, "SPENT", TABLE_RIGHT),
-                 limit = table_column(grid, "LIMIT", TABLE_RIGHT), part = table_column(grid, "%", TABLE_RIGHT),
-                 bar = wide ? table_column(grid, "", TABLE_LEFT) : 0,
-                 pace = paced ? table_column(grid, "AT THIS PACE", TABLE_RIGHT) : 0,
+    const size_t name = table_column(grid, "BUDGET", TABLE_CUT),
+                 scope = table_column(grid, "SCOPE", TABLE_CUT | TABLE_SPARE),
+                 per = table_column(grid, "PER", TABLE_SPARE), spent = table_column(grid, "SPENT", TABLE_RIGHT),
+                 limit = table_column(grid, "LIMIT", TABLE_RIGHT),
+                 part = table_column(grid, "%", TABLE_RIGHT | TABLE_SPARE),
+                 bar = wide ? table_column(grid, "", TABLE_SPARE) : 0,
+                 pace = paced ? table_column(grid, "AT THIS PACE", TABLE_RIGHT | TABLE_SPARE) : 0,
                  stop = table_column(grid, "STOP", TABLE_LEFT),
-                 unpriced = any_unpriced ? table_column(grid, "UNPRICED", TABLE_RIGHT) : 0,
-                 estimated = any_estimated ? table_column(grid, "ESTIMATED", TABLE_RIGHT) : 0;
+                 unpriced = any_unpriced ? table_column(grid, "UNPRICED", TABLE_RIGHT | TABLE_SPARE) : 0,
+                 estimated = any_estimated ? table_column(grid, "ESTIMATED", TABLE_RIGHT | TABLE_SPARE) : 0;
     for (size_t i = 0; i < count; i++) {
         const shown *one = &all[i];
         char text[FORMAT_BAR_BYTES];

@@ -34,17 +34,17 @@ static columns begin(table *grid, const cost_report *report) {
         heading[i] = (char)toupper((unsigned char)report->by[i]);
     columns at = {.name = table_column(grid, heading, TABLE_CUT),
                   .calls = table_column(grid, "CALLS", TABLE_RIGHT),
-                  .failed = table_column(grid, "FAILED", TABLE_RIGHT),
-                  .in = table_column(grid, "IN", TABLE_RIGHT),
-                  .out = table_column(grid, "OUT", TABLE_RIGHT),
+                  .failed = table_column(grid, "FAILED", TABLE_RIGHT | TABLE_SPARE),
+                  .in = table_column(grid, "IN", TABLE_RIGHT | TABLE_SPARE),
+                  .out = table_column(grid, "OUT", TABLE_RIGHT | TABLE_SPARE),
                   .cost = table_column(grid, "COST", TABLE_RIGHT),
                   .has_saved = money_any(report->total.saved),
                   .has_reported = money_any(report->total.reported),
                   .has_estimated = report->total.estimated > 0};
-    if (at.has_reported) at.reported = table_column(grid, "REPORTED", TABLE_RIGHT);
-    if (at.has_saved) at.saved = table_column(grid, "SAVED", TABLE_RIGHT);
-    if (at.has_estimated) at.estimated = table_column(grid, "ESTIMATED", TABLE_RIGHT);
-    at.unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT);
+    if (at.has_reported) at.reported = table_column(grid, "REPORTED", TABLE_RIGHT | TABLE_SPARE);
+    if (at.has_saved) at.saved = table_column(grid, "SAVED", TABLE_RIGHT | TABLE_SPARE);
+    if (at.has_estimated) at.estimated = table_column(grid, "ESTIMATED", TABLE_RIGHT | TABLE_SPARE);
+    at.unpriced = table_column(grid, "UNPRICED", TABLE_RIGHT | TABLE_SPARE);
     const size_t extra = EXTRA_COLUMNS * ((size_t)at.has_saved + at.has_reported + at.has_estimated);
     const size_t room = terminal_width() > extra ? terminal_width() - extra : 0;
     at.bar_cells = room < NARROW_COLUMNS ? 0 : room < WIDE_COLUMNS ? BAR_CELLS_NARROW : BAR_CELLS_WIDE;

@@ -149,14 +149,14 @@ static int print_table(sqlite3 *database, sqlite3_stmt *rows) {
     /* What gives way is the text where there is one, else the model. */
     bool wide = !terminal_is() || terminal_width() >= WIDE_COLUMNS;
     bool narrow = terminal_is() && terminal_width() < NARROW_COLUMNS;
-    columns at = {.time = table_column(grid, "TIME", TABLE_LEFT)};
+    columns at = {.time = table_column(grid, "TIME", TABLE_SPARE)};
     at.call = table_column(grid, "CALL", TABLE_LEFT);
     at.model = table_column(grid, "MODEL", wide ? TABLE_LEFT : TABLE_CUT);
-    at.status = table_column(grid, "STATUS", TABLE_LEFT);
-    if (!narrow) at.in = table_column(grid, "IN", TABLE_RIGHT);
-    if (!narrow) at.out = table_column(grid, "OUT", TABLE_RIGHT);
-    at.cost = table_column(grid, "COST", TABLE_RIGHT);
-    at.took = table_column(grid, "TOOK", TABLE_RIGHT);
+    at.status = table_column(grid, "STATUS", wide ? TABLE_LEFT : TABLE_CUT);
+    if (!narrow) at.in = table_column(grid, "IN", TABLE_RIGHT | TABLE_SPARE);
+    if (!narrow) at.out = table_column(grid, "OUT", TABLE_RIGHT | TABLE_SPARE);
+    at.cost = table_column(grid, "COST", TABLE_RIGHT | TABLE_SPARE);
+    at.took = table_column(grid, "TOOK", TABLE_RIGHT | TABLE_SPARE);
     if (wide) at.text = table_column(grid, "TEXT", TABLE_CUT);
     int code;
     size_t count = 0;

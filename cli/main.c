@@ -10,6 +10,7 @@
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "schema/descriptors.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -113,10 +114,15 @@ static int dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
     /* A reader that has seen enough (`steno logs | head -1`) ends us without a word, whatever our parent ignores. */
     signal(SIGPIPE, SIG_DFL);
+    descriptors_hold();
     terminal_start();
     int status = dispatch(argc, argv);
-    bool lost = ferror(stdout);
-    errno = lost ? EIO : 0;
+    const bool lost = ferror(stdout);
+    if (lost) { /* some time ago: writing once more tells why */
+        clearerr(stdout);
+        putchar('\n');
+    }
+    errno = EIO;
     if (fflush(stdout) != 0 || lost) return program_output_failed();
     return status;
 }

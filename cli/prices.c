@@ -7,6 +7,7 @@
 #include "cli/price_lines.h"
 #include "cli/program.h"
 #include "cli/suggest.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "schema/clean.h"
 
@@ -110,9 +111,11 @@ int prices_parse(const price_source *source, const price_listener *listener, pri
 }
 
 void prices_print_changes(price_changes changes) {
-    printf("%zu %s new, %zu %s other prices, %zu %s gone.\n", changes.added,
-           changes.added == 1 ? "entry is" : "entries are", changes.changed, changes.changed == 1 ? "has" : "have",
-           changes.gone, changes.gone == 1 ? "is" : "are");
+    char text[160];
+    snprintf(text, sizeof text, "%zu %s new, %zu %s other prices, %zu %s gone.\n", changes.added,
+             changes.added == 1 ? "entry is" : "entries are", changes.changed, changes.changed == 1 ? "has" : "have",
+             changes.gone, changes.gone == 1 ? "is" : "are");
+    terminal_paragraphs(text);
 }
 
 json_t *prices_entry_json(const price_row *row) {

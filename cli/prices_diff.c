@@ -64,15 +64,15 @@ static int print_table(const price_rows *before, const price_rows *after) {
     grid to = {.table = made,
                .model = table_column(made, "MODEL", TABLE_CUT),
                .price = table_column(made, "PRICE", TABLE_LEFT),
-               .when = table_column(made, "FOR", TABLE_CUT),
+               .when = table_column(made, "FOR", TABLE_CUT | TABLE_SPARE),
                .before = table_column(made, "BEFORE", TABLE_RIGHT),
                .after = table_column(made, "AFTER", TABLE_RIGHT),
-               .source = table_column(made, "SOURCE", TABLE_LEFT)};
+               .source = table_column(made, "SOURCE", TABLE_SPARE)};
     const price_changes changes = price_rows_compare(before, after, on_changed_show, &to);
     const bool any = changes.added || changes.changed || changes.gone;
     const int failed = any ? table_print(made) : EXIT_FINE;
     if (failed) return failed;
-    if (any) puts("\nDollars for a million tokens, or for one of anything else.");
+    if (any) terminal_paragraphs("\nDollars for a million tokens, or for one of anything else.\n");
     prices_print_changes(changes);
     return EXIT_FINE;
 }

@@ -43,11 +43,11 @@ static int print_table(const price_rows *all, const char *pattern, const char *p
     cleanup(table_release) table *grid = table_new();
     if (!grid) return program_fail("out of memory");
     const bool narrow = terminal_is() && terminal_width() < NARROW_COLUMNS;
-    const size_t model = table_column(grid, "MODEL", TABLE_CUT), whose = table_column(grid, "PROVIDER", TABLE_LEFT),
+    const size_t model = table_column(grid, "MODEL", TABLE_CUT), whose = table_column(grid, "PROVIDER", TABLE_SPARE),
                  input = table_column(grid, "INPUT", TABLE_RIGHT), output = table_column(grid, "OUTPUT", TABLE_RIGHT),
-                 cached = table_column(grid, "CACHE READ", TABLE_RIGHT),
-                 source = table_column(grid, "SOURCE", TABLE_LEFT),
-                 date = narrow ? 0 : table_column(grid, "PRICES OF", TABLE_LEFT);
+                 cached = table_column(grid, "CACHE READ", TABLE_RIGHT | TABLE_SPARE),
+                 source = table_column(grid, "SOURCE", TABLE_SPARE),
+                 date = narrow ? 0 : table_column(grid, "PRICES OF", TABLE_SPARE);
     size_t count = 0;
     for (size_t i = 0; i < all->count; i++) {
         const price_entry *entry = all->rows[i].entry;

@@ -14,6 +14,8 @@
 #include "schema/identity.h"
 #include "schema/json.h"
 
+/* A subscriber with a problem says so every 10 s (HEALTH_AGAIN_MS): one that has been silent for so long has ended. */
+#define REPORT_STALE_SECONDS 60
 /* The daemon answers between two batches: this is a machine in trouble. */
 #define STATUS_TIMEOUT_MS 5000
 
@@ -77,9 +79,11 @@ static void show_summary(const steno_value *status) {
 static int show_publishers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
-    size_t name = table_column(grid, "PUBLISHER", TABLE_LEFT), app = table_column(grid, "APP", TABLE_CUT),
-           pid = table_column(grid, "PID", TABLE_RIGHT), next = table_column(grid, "NEXT", TABLE_RIGHT),
-           spool = table_column(grid, "SPOOL", TABLE_RIGHT), losses = table_column(grid, "LOST", TABLE_RIGHT);
+    size_t name = table_column(grid, "PUBLISHER", TABLE_CUT), app = table_column(grid, "APP", TABLE_CUT | TABLE_SPARE),
+           pid = table_column(grid, "PID", TABLE_RIGHT | TABLE_SPARE),
+           next = table_column(grid, "NEXT", TABLE_RIGHT | TABLE_SPARE),
+           spool = table_column(grid, "SPOOL", TABLE_RIGHT | TABLE_SPARE),
+           losses = table_column(grid, "LOST", TABLE_RIGHT);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];
@@ -98,11 +102,14 @@ static int show_publishers(const steno_value *list) {
     return table_print(grid);
 }
 
-/* What is wrong with one, under the table that it is in. `since` 0: not known. */
-static void put_trouble(const char *name, const char *what, double since) {
+/* What is wrong with one, under the table that it is in. `since` and `said` 0: not known. */
+static void put_trouble(const char *name, const char *what, double since, double said) {
     cleanup_free char *safe = text_line(what, strlen(what));
-    char text[FORMAT_BYTES], time[FORMAT_BYTES + 16] = "";
-    if (since > 0) {
+    char text[FORMAT_BYTES], time[2 * FORMAT_BYTES + 48] = "";
+    if (said > 0 && identity_now() - said > REPORT_STALE_SECONDS) {
+        format_duration(identity_now() - said, text);
+        snprintf(time, sizeof time, " (its last word, %s ago)", text);
+    } else if (since > 0) {
         format_duration(identity_now() - since, text);
         snprintf(time, sizeof time, " (for %s)", text);
     }
@@ -113,13 +120,14 @@ static void put_troubles_of_subscribers(const steno_value *list) {
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         const char *name = string(one, "name"), *problem = string(one, "problem");
-        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0));
+        const double said = steno_value_double(steno_value_get(one, "reported"), 0);
+        if (*problem) put_trouble(name, problem, steno_value_double(steno_value_get(one, "problem_since"), 0), said);
         const int64_t letters = number(one, "dead_letters");
         if (!letters) continue;
         char line[160];
         snprintf(line, sizeof line, "%" PRId64 " event%s put aside in dead-letters/%s.jsonl", letters,
                  letters == 1 ? "" : "s", name);
-        put_trouble(name, line, 0);
+        put_trouble(name, line, 0, said);
     }
 }
 
@@ -132,7 +140,8 @@ static int show_subscribers(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
     size_t name = table_column(grid, "SUBSCRIBER", TABLE_CUT), offset = table_column(grid, "OFFSET", TABLE_RIGHT),
-           lag = table_column(grid, "BEHIND", TABLE_RIGHT), updated = table_column(grid, "UPDATED", TABLE_RIGHT);
+           lag = table_column(grid, "BEHIND", TABLE_RIGHT),
+           updated = table_column(grid, "UPDATED", TABLE_RIGHT | TABLE_SPARE);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES], ago[FORMAT_BYTES + 8];
@@ -164,9 +173,11 @@ static int show_children(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
     size_t name = table_column(grid, "CHILD", TABLE_LEFT), state = table_column(grid, "STATE", TABLE_LEFT),
-           pid = table_column(grid, "PID", TABLE_RIGHT), restarts = table_column(grid, "RESTARTS", TABLE_RIGHT),
-           last_exit = table_column(grid, "LAST EXIT", TABLE_LEFT), said = table_column(grid, "SAID", TABLE_CUT),
-           line = table_column(grid, "COMMAND", TABLE_CUT);
+           pid = table_column(grid, "PID", TABLE_RIGHT | TABLE_SPARE),
+           restarts = table_column(grid, "RESTARTS", TABLE_RIGHT | TABLE_SPARE),
+           last_exit = table_column(grid, "LAST EXIT", TABLE_SPARE),
+           said = table_column(grid, "SAID", TABLE_CUT | TABLE_SPARE),
+           line = table_column(grid, "COMMAND", TABLE_CUT | TABLE_SPARE);
     for (size_t i = 0; i < steno_value_count(list); i++) {
         const steno_value *one = steno_value_at(list, i);
         char text[FORMAT_BYTES];

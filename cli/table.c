@@ -10,8 +10,13 @@
 #include "cli/text.h"
 #include "schema/clean.h"
 
+/* What is left of a column that is cut, before other columns are left out for it. */
+#define CUT_COLUMNS_MIN 8
+#define SEPARATOR "  "
+
 struct table {
     struct libscols_table *columns;
+    uint64_t spare; /* a bit for each of the first 64 columns */
     struct libscols_line *row;
     bool failed; /* memory ran short; the first failure sticks */
 };
@@ -25,7 +30,7 @@ table *table_new(void) {
         return NULL;
     }
     scols_table_enable_colors(self->columns, terminal_colour());
-    scols_table_set_column_separator(self->columns, "  ");
+    scols_table_set_column_separator(self->columns, SEPARATOR);
     if (terminal_is()) {
         scols_table_set_termforce(self->columns, SCOLS_TERMFORCE_ALWAYS);
         scols_table_set_termwidth(self->columns, terminal_width());
@@ -49,7 +54,9 @@ size_t table_column(table *self, const char *name, table_flags flags) {
         self->failed = true;
     else if (terminal_colour())
         scols_cell_set_color(scols_column_get_header(column), terminal_tone(TONE_DIM));
-    return scols_table_get_ncols(self->columns) - 1;
+    const size_t number = scols_table_get_ncols(self->columns) - 1;
+    if (flags & TABLE_SPARE && number < 64) self->spare |= UINT64_C(1) << number;
+    return number;
 }
 
 void table_row(table *self) {
@@ -78,8 +85,52 @@ void table_count(table *self, size_t column, int64_t count) {
     table_cell(self, column, text, TONE_PLAIN);
 }
 
+/* ---- what there is room for ---- */
+
+static size_t shown_width(const char *text) { return text ? terminal_columns(text, strlen(text)) : 0; }
+
+/* The width of a column's widest cell, its heading aside; 0: all of them are empty. */
+static size_t cells_width(const table *self, size_t column) {
+    size_t widest = 0;
+    for (size_t row = 0; row < scols_table_get_nlines(self->columns); row++) {
+        struct libscols_cell *cell = scols_line_get_cell(scols_table_get_line(self->columns, row), column);
+        const size_t width = cell ? shown_width(scols_cell_get_data(cell)) : 0;
+        if (width > widest) widest = width;
+    }
+    return widest;
+}
+
+/* How much room the table needs at least, with what it is cut to and what is left out. */
+static size_t least_width(const table *self) {
+    size_t sum = 0;
+    for (size_t i = 0; i < scols_table_get_ncols(self->columns); i++) {
+        struct libscols_column *column = scols_table_get_column(self->columns, i);
+        if (scols_column_is_hidden(column)) continue;
+        const size_t heading = shown_width(scols_cell_get_data(scols_column_get_header(column))),
+                     cells = cells_width(self, i), widest = cells > heading ? cells : heading;
+        const bool cut = scols_column_is_trunc(column) && widest > CUT_COLUMNS_MIN;
+        sum += (sum ? sizeof SEPARATOR - 1 : 0) + (cut ? CUT_COLUMNS_MIN : widest);
+    }
+    return sum;
+}
+
+/* Leaves out the spare column that is missed least. False: there is none any more. */
+static bool leave_one_out(table *self) {
+    struct libscols_column *last = NULL;
+    for (size_t i = scols_table_get_ncols(self->columns); i-- > 0;) {
+        struct libscols_column *column = scols_table_get_column(self->columns, i);
+        if (i >= 64 || !(self->spare >> i & 1) || scols_column_is_hidden(column)) continue;
+        const bool empty = cells_width(self, i) == 0;
+        if (!last || empty) last = column;
+        if (empty) break;
+    }
+    return last && scols_column_set_flags(last, scols_column_get_flags(last) | SCOLS_FL_HIDDEN) == 0;
+}
+
 int table_print(table *self) {
     if (self->failed) return program_fail("out of memory");
+    while (terminal_is() && self->spare && least_width(self) > terminal_width() && leave_one_out(self))
+        ;
     if (scols_print_table(self->columns)) return program_fail("the table cannot be printed: out of memory");
     return EXIT_FINE;
 }

@@ -1,4 +1,6 @@
-/* Tables that fit the terminal (libsmartcols): wide columns are cut on a terminal, nothing is cut in a pipe. */
+/* Tables that fit the terminal (libsmartcols): there wide columns are cut, and where that is not enough columns are left out; in a pipe everything
+ * is whole.
+ */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
 
@@ -11,6 +13,7 @@ typedef enum table_flags {
     TABLE_LEFT = 0,
     TABLE_RIGHT = 1, /* numbers */
     TABLE_CUT = 2,   /* gives way when the terminal is narrow */
+    TABLE_SPARE = 4, /* is left out when that is not enough: empty columns first, then from the right */
 } table_flags;
 
 /* One table, built row by row and printed at once. Owned by its maker. Memory that runs short is told by table_print. */

@@ -1,6 +1,5 @@
 /* What standard output is. Asks once, changes nothing. */
 #include "cli/terminal.h"
-
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Where a terminal does not tell its width. */
 #define WIDTH_ASSUMED 80
@@ -48,12 +48,13 @@ const char *terminal_plain(void) { return terminal_colour() ? "\033[0m" : ""; }
 
 text_mode terminal_text_mode(void) { return terminal_is() ? TEXT_BLOCK : TEXT_RAW; }
 
-/* Code points, which for words and names of models is close enough to what they take on a terminal. */
-static size_t text_columns(const char *text, size_t size) {
+size_t terminal_columns(const char *text, size_t size) {
     size_t columns = 0;
     uint32_t point;
-    for (size_t i = 0; i < size; columns++) {
+    for (size_t i = 0; i < size;) {
         const size_t length = text_decode(text + i, size - i, &point);
+        const int width = length ? wcwidth((wchar_t)point) : 1;
+        columns += width > 0 ? (size_t)width : 0;
         i += length ? length : 1;
     }
     return columns;
@@ -63,7 +64,7 @@ void terminal_paragraphs(const char *text) {
     const size_t width = terminal_width();
     size_t column = 0;
     for (const char *at = text; *at;) {
-        const size_t size = strcspn(at, " \n"), columns = text_columns(at, size);
+        const size_t size = strcspn(at, " \n"), columns = terminal_columns(at, size);
         if (column && width && column + 1 + columns > width) {
             putchar('\n');
             column = 0;

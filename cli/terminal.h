@@ -23,6 +23,8 @@ const char *terminal_tone(tone which);
 const char *terminal_plain(void);
 /* How text of others is printed here: TEXT_BLOCK on a terminal, else TEXT_RAW. */
 text_mode terminal_text_mode(void);
+/* How many columns a text takes on a terminal. */
+size_t terminal_columns(const char *text, size_t size);
 /* Prints text of a line a paragraph, broken at spaces where the terminal ends. */
 void terminal_paragraphs(const char *text);
 

@@ -33,6 +33,7 @@ static steno_status aim(const call *self, const char *asked, const steno_request
                         .base_url = own ? own->base_url : NULL,
                         .params = params,
                         .extra_headers = headers,
+                        .secrets_base = own ? NULL : self->first_base,
                         .kind = self->kind,
                         .stream = self->stream,
                         .drop = self->drop};
@@ -88,6 +89,7 @@ static bool make(call *self, const steno_request *request) {
         aim(self, request->model, request, request->params, request->headers, &self->to, &self->now.error) ==
             STENO_NO_MEMORY)
         return false;
+    if (self->fallbacks && !(self->first_base = strdup(self->to.base ? self->to.base : ""))) return false;
     if (request->error.status) failure_set(&self->now.error, "BadRequest", 0, false, "%s", request->error.message);
     return true;
 }
@@ -156,6 +158,7 @@ void call_free(call *self) {
     json_decref(self->tags);
     free(self->user);
     free(self->first_asked);
+    free(self->first_base);
     free(self);
 }
 
@@ -176,6 +179,7 @@ static int64_t time_left(const call *self) {
 static CURLcode prepare(call *self, CURL *handle) {
     CURLcode code = CURLE_OK;
     const long timeout_ms = (long)time_left(self);
+    self->now.time_ms = timeout_ms;
 #define SET(option, value) \
     if (!code) code = curl_easy_setopt(handle, option, value)
     SET(CURLOPT_URL, self->to.url);
@@ -228,7 +232,7 @@ steno_status call_start(call *self, CURL *handle) {
         return STENO_FAILED;
     }
     CURLcode code = prepare(self, handle);
-    if (code) failure_from_curl(&self->now.error, code, self->to.api_base, self->curl_error, self->timeout_ms);
+    if (code) failure_from_curl(&self->now.error, code, self->to.api_base, self->curl_error, self->now.time_ms);
     call_publish_pre(self);
     return code ? STENO_FAILED : STENO_OK;
 }
@@ -334,6 +338,6 @@ steno_status call_finish(call *self, steno_response **out, steno_error *error) {
     *out = last->response;
     last->response = NULL;
     if (error) *error = last->error;
-    if (error) mask_bytes(self->to.api_key, error->message, strlen(error->message));
+    if (error) target_mask(&self->to, error->message, strlen(error->message));
     return last->error.status;
 }

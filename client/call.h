@@ -48,6 +48,7 @@ typedef struct attempt {
     bool ending; /* no more bytes will come */
     bool done;   /* the stream said [DONE] */
     size_t chunks;
+    int64_t time_ms;        /* that it may take */
     int64_t retry_after_ms; /* what the provider asked for; -1: nothing */
     json_t *headers;        /* those that are logged */
     steno_response *response;
@@ -68,7 +69,7 @@ typedef struct call {
     target to;
     json_t *params, *extra_headers; /* kept for fallbacks; NULL: there are none */
     json_t *fallbacks;              /* array of models */
-    char *first_asked;              /* the model that they stand in for */
+    char *first_asked, *first_base; /* the model that they stand in for, and its base URL ("": it had none) */
     size_t fallbacks_used;
 
     /* whose budgets it may use up; NULL: none */

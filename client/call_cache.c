@@ -37,12 +37,14 @@ static bool is_wanted(const steno_client *client, const steno_request *request) 
     return request->cache_use != STENO_CACHE_DEFAULT || !client->cache_opt_in;
 }
 
-/* What shapes the answer beside the body. The key is among it: who may ask one account may not ask another. */
-static bool make_key(call *self) {
+/* What shapes the answer beside the body. The key and other headers are among it: who may ask one account may not ask another. */
+static bool make_key(call *self, const steno_request *request) {
     static const char *const kinds[CALL_KINDS] = {
         [CALL_CHAT] = "chat", [CALL_TEXT] = "text", [CALL_EMBEDDING] = "embedding"};
     const target *to = &self->to;
     const char *name_space = self->client->cache_name_space;
+    cleanup_free char *headers = json_dumps(request->headers, JSON_SORT_KEYS | JSON_COMPACT);
+    if (!headers) return false;
     const char *const parts[] = {to->provider->name,
                                  to->by->name,
                                  kinds[self->kind],
@@ -51,6 +53,8 @@ static bool make_key(call *self) {
                                  to->version ? to->version : "",
                                  name_space ? name_space : "",
                                  to->api_key ? to->api_key : "",
+                                 to->aws.key_id ? to->aws.key_id : "",
+                                 headers,
                                  NULL};
     cleanup(clean_json) json_t *shaping = json_copy(to->body);
     const char *name;
@@ -128,7 +132,7 @@ static bool replay(call *self, const steno_response *response) {
 
 void call_cache_ask(call *self, const steno_request *request) {
     cache_hit hit = {0};
-    if (!is_wanted(self->client, request) || !make_key(self)) {
+    if (!is_wanted(self->client, request) || !make_key(self, request)) {
         *self->cache_key = '\0';
         return;
     }

@@ -213,7 +213,7 @@ static void publish(call *self, steno_event_kind kind, fill_fn fill, const void 
     const steno_client *client = self->client;
     if (self->privacy & STENO_NO_EVENTS) return;
     if (encode(self, kind, fill, ctx, WHOLE, &body, &size) && encode(self, kind, fill, ctx, CUT, &body, &size)) return;
-    mask_bytes(self->to.api_key, (void *)(uintptr_t)body, size); /* the bytes are the draft's, and the draft is ours */
+    target_mask(&self->to, (void *)(uintptr_t)body, size); /* the bytes are the draft's, and the draft is ours */
     if (client->redact && !redact(self, &body, &size) && encode(self, kind, fill, ctx, BARE, &body, &size)) return;
     if (kind == STENO_POST_API_CALL) /* the terminal event, or the next attempt, is about to follow */
         publisher_publish_first(client->publisher, body, size, NULL);

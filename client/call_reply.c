@@ -295,8 +295,10 @@ static void read_stream(call *self) {
 }
 
 /* The word for the end is optional, and what breaks off behind the last choice's finish_reason is at most the usage. */
-static bool is_complete(const attempt *now) {
-    return now->done || now->stream.done || assembly_is_finished(&now->assembly);
+static bool is_complete(const call *self) {
+    const attempt *now = &self->now;
+    return now->done || now->stream.done ||
+           (assembly_is_finished(&now->assembly) && now->assembly.choices_count >= self->to.choices);
 }
 
 /* A server that answers in one piece, whatever it calls it. */
@@ -340,15 +342,15 @@ static void judge(call *self, CURLcode code, bool stream) {
         failure_set(&now->error, "Cancelled", now->http_status, false, "the call was cancelled");
     else if (now->error.status)
         return; /* said while the reply came in */
-    else if (code && !(stream && is_complete(now)) && stream && now->chunks && code != CURLE_OPERATION_TIMEDOUT)
+    else if (code && !(stream && is_complete(self)) && stream && now->chunks && code != CURLE_OPERATION_TIMEDOUT)
         cut_off(self, reason);
-    else if (code && !(stream && is_complete(now)))
-        failure_from_curl(&now->error, code, self->to.api_base, self->curl_error, self->timeout_ms);
+    else if (code && !(stream && is_complete(self)))
+        failure_from_curl(&now->error, code, self->to.api_base, self->curl_error, now->time_ms);
     else if (!is_accepted(self))
         refused(self);
     else if (!stream)
         read_whole(self);
-    else if (!is_complete(now))
+    else if (!is_complete(self))
         cut_off(self, "the server closed it");
 }
 

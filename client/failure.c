@@ -168,7 +168,7 @@ void failure_from_curl(steno_error *error, CURLcode code, const char *url, const
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         failure_set(error, "BadRequest", 0, false,
-                    "%s is not a URL to call (%s): it must begin with https:// or http://", url, reason);
+                    "\"%s\" is not a URL to call (%s): it must begin with https:// or http://", url, reason);
         break;
     case CURLE_OUT_OF_MEMORY: failure_set(error, "Connection", 0, true, "out of memory while calling %s", url); break;
     default: failure_set(error, "Connection", 0, true, "the connection to %s failed: %s", url, reason); break;

@@ -62,8 +62,7 @@ typedef struct steno_config {
 #define STENO_NO_REPLIES 2u  /* what the model and the provider said, chunks and error messages among it */
 #define STENO_NO_EVENTS 4u   /* nothing at all: the call leaves no trace */
 
-#define STENO_CONFIG_INIT \
-    { .size = sizeof(steno_config) }
+#define STENO_CONFIG_INIT STENO_SIZED(steno_config)
 
 /* A client: connections, hooks, and a publisher with its spool folder. `config` may be NULL (all defaults).
  * *out is owned by the caller (steno_client_free).
@@ -101,8 +100,7 @@ typedef struct steno_cache_config {
     bool opt_in;            /* only for requests that ask for it */
 } steno_cache_config;
 
-#define STENO_CACHE_CONFIG_INIT \
-    { .size = sizeof(steno_cache_config) }
+#define STENO_CACHE_CONFIG_INIT STENO_SIZED(steno_cache_config)
 
 /* Copied. Before the first call only. STENO_INVALID (the URL), STENO_SYSTEM (the file can't be opened). */
 STENO_API steno_status steno_client_set_cache(steno_client *client, const steno_cache_config *config,
@@ -132,6 +130,7 @@ typedef struct steno_hooks {
 
 #define STENO_HOOK_QUEUE_MAX 4096
 
+/* In braces, before what is set: `{STENO_HOOKS_INIT, .success = on_success}`. In C++ begin with STENO_SIZED(steno_hooks). */
 #define STENO_HOOKS_INIT .size = sizeof(steno_hooks)
 
 /* What a plug-in's source defines (steno-plugin(1)), and an app that is linked with it registers; the library has none. Said here so that it is visible
@@ -210,7 +209,8 @@ STENO_API steno_status steno_request_set_session_id(steno_request *request, cons
 STENO_API steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id);
 STENO_API steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id);
 
-/* One more HTTP header ("anthropic-beta"). What is called like a secret is masked in events. */
+/* One more HTTP header ("anthropic-beta"), or another value of one that Steno sends itself. What is called like a secret is masked in events, and
+ * does not go to a fallback with another base URL. */
 STENO_API steno_status steno_request_set_header(steno_request *request, const char *name, const char *value);
 /* The model as it was named; what steno_request_set_model sets instead (a function that sees requests may route them). Borrowed. */
 STENO_API const char *steno_request_model(const steno_request *request);
@@ -331,6 +331,20 @@ typedef struct steno_usage {
     bool fast, in_us;                    /* Anthropic's `speed` and `inference_geo`, where they are not the usual */
 } steno_usage;
 
+#ifdef __cplusplus
+inline steno_usage steno_usage_unknown() {
+    steno_usage made = steno_usage();
+    made.prompt_tokens = made.completion_tokens = made.total_tokens = STENO_UNKNOWN;
+    made.cached_tokens = made.cached_audio_tokens = made.cache_write_tokens = made.cache_write_1h_tokens =
+        STENO_UNKNOWN;
+    made.prompt_audio_tokens = made.prompt_image_tokens = made.prompt_video_tokens = STENO_UNKNOWN;
+    made.reasoning_tokens = made.completion_audio_tokens = made.completion_image_tokens = STENO_UNKNOWN;
+    made.web_searches = made.file_searches = made.code_sessions = STENO_UNKNOWN;
+    made.reported_pico_dollars = STENO_UNKNOWN;
+    return made;
+}
+#define STENO_USAGE_UNKNOWN steno_usage_unknown()
+#else
 #define STENO_USAGE_UNKNOWN                                                                                            \
     {                                                                                                                  \
         .prompt_tokens = STENO_UNKNOWN, .completion_tokens = STENO_UNKNOWN, .total_tokens = STENO_UNKNOWN,             \
@@ -341,6 +355,7 @@ typedef struct steno_usage {
         .web_searches = STENO_UNKNOWN, .file_searches = STENO_UNKNOWN, .code_sessions = STENO_UNKNOWN,                 \
         .reported_pico_dollars = STENO_UNKNOWN                                                                         \
     }
+#endif
 
 STENO_API void steno_response_free(steno_response *response);
 /* The text of the first choice; "" if it has none (a tool call, an embedding). Borrowed. */
@@ -417,8 +432,17 @@ typedef struct steno_cost_ask {
     steno_usage usage;
 } steno_cost_ask;
 
+#ifdef __cplusplus
+inline steno_cost_ask steno_cost_ask_init() {
+    steno_cost_ask made = STENO_SIZED(steno_cost_ask);
+    made.usage = STENO_USAGE_UNKNOWN;
+    return made;
+}
+#define STENO_COST_ASK_INIT steno_cost_ask_init()
+#else
 #define STENO_COST_ASK_INIT \
     { .size = sizeof(steno_cost_ask), .usage = STENO_USAGE_UNKNOWN }
+#endif
 
 /* One line of the bill. All texts are in the struct. */
 typedef struct steno_cost_item {

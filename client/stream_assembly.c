@@ -1,5 +1,5 @@
 /* Assembling streams. Choices stay apart, tool calls go by their index, the last usage counts (it is cumulative), and members that are
- * not known here are kept: what is a string in deltas is added up under its own name, anything else is the last value.
+ * not known here are kept: lists are joined, anything else is the last value.
  */
 #include "client/stream_assembly.h"
 
@@ -11,13 +11,18 @@
 enum { CONTENT, REASONING_CONTENT, REASONING, REFUSAL, TEXTS };
 static const char *const text_names[TEXTS] = {"content", "reasoning_content", "reasoning", "refusal"};
 
-/* A block of thinking, which must go back to the provider as it came: every member is a text in pieces, but for `type`. */
+/* Members that are texts in pieces, of objects that come bit by bit. */
+enum { THINKING, SIGNATURE, DATA, ARGUMENTS, TRANSCRIPT, PIECES };
+static const char *const piece_names[PIECES] = {"thinking", "signature", "data", "arguments", "transcript"};
+
+/* A block of thinking (which must go back to the provider as it came), spoken audio, or a function call of the old kind. */
 typedef struct block {
     json_t *head; /* members that are no pieces */
-    buffer thinking, signature, data;
+    buffer pieces[PIECES];
 } block;
 
 typedef struct tool_call {
+    size_t index; /* as the chunks say */
     json_t *head; /* id, type and whatever else came, but for `function` */
     buffer name;
     buffer arguments;
@@ -25,13 +30,14 @@ typedef struct tool_call {
 
 struct assembly_choice {
     buffer texts[TEXTS];
-    bool has_text[TEXTS]; /* it came, if only as "" */
-    bool is_text;         /* a text completion's: it has a text and no message */
-    json_t *message;      /* the other members of its deltas */
-    json_t *head;         /* the other members of the choice: finish_reason, … */
-    json_t *logprobs;     /* {content: […], refusal: […]} */
-    tool_call *tool_calls[ASSEMBLY_TOOL_CALLS_MAX];
+    bool has_text[TEXTS];                           /* it came, if only as "" */
+    bool is_text;                                   /* a text completion's: it has a text and no message */
+    json_t *message;                                /* the other members of its deltas */
+    json_t *head;                                   /* the other members of the choice: finish_reason, … */
+    json_t *logprobs;                               /* {content: […], refusal: […]} */
+    tool_call *tool_calls[ASSEMBLY_TOOL_CALLS_MAX]; /* by their index */
     size_t tool_calls_count;
+    block *function_call, *audio;
     block *blocks[ASSEMBLY_BLOCKS_MAX];
     size_t blocks_count;
 };
@@ -59,17 +65,6 @@ static assembly_choice *choice_at(stream_assembly *self, size_t index) {
     return self->choices[index];
 }
 
-static tool_call *tool_call_at(assembly_choice *choice, size_t index) {
-    if (!choice->tool_calls[index]) {
-        tool_call *call = calloc(1, sizeof *call);
-        if (!call) return NULL;
-        call->head = json_object();
-        choice->tool_calls[index] = call;
-        if (index >= choice->tool_calls_count) choice->tool_calls_count = index + 1;
-    }
-    return choice->tool_calls[index];
-}
-
 /* The index of an element, which servers leave out where there is but one. STENO_CORRUPT if it is not below `max`. */
 static steno_status read_index(const json_t *element, size_t place, size_t max, size_t *out, steno_error *error) {
     const json_t *index = json_object_get(element, "index");
@@ -81,21 +76,83 @@ static steno_status read_index(const json_t *element, size_t place, size_t max, 
     return STENO_OK;
 }
 
+static bool is_empty(const json_t *value) {
+    return json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0);
+}
+
+static bool says_else(const json_t *had, const json_t *now) {
+    return had && now && !is_empty(now) && !json_equal(had, now);
+}
+
+/* The tool call that a piece goes on with, or a new one. Servers that give all their calls the same index are known, and such as give each piece
+ * another id: a new call is one that has both an id and a name of its own.
+ */
+static steno_status tool_call_of(assembly_choice *choice, const json_t *piece, size_t index, tool_call **out,
+                                 steno_error *error) {
+    const json_t *id = json_object_get(piece, "id"),
+                 *name = json_object_get(json_object_get(piece, "function"), "name");
+    size_t place = choice->tool_calls_count; /* behind the last that has no higher index */
+    while (place > 0 && choice->tool_calls[place - 1]->index > index) place--;
+    tool_call *last = place > 0 && choice->tool_calls[place - 1]->index == index ? choice->tool_calls[place - 1] : NULL;
+    const bool another = last && name && !is_empty(name) && says_else(json_object_get(last->head, "id"), id);
+    *out = last;
+    if (last && !another) return STENO_OK;
+    if (choice->tool_calls_count == ASSEMBLY_TOOL_CALLS_MAX)
+        return steno_fail(error, STENO_CORRUPT, "a chunk begins a tool call, and there are %d already",
+                          ASSEMBLY_TOOL_CALLS_MAX);
+    tool_call *call = calloc(1, sizeof *call);
+    if (!call) return no_memory(error);
+    *call = (tool_call){.index = index, .head = json_object()};
+    for (size_t i = choice->tool_calls_count++; i > place; i--) choice->tool_calls[i] = choice->tool_calls[i - 1];
+    *out = choice->tool_calls[place] = call;
+    return STENO_OK;
+}
+
+/* A name comes in pieces, or whole with each of them. */
+static steno_status add_name(tool_call *call, const json_t *name, steno_error *error) {
+    const size_t size = json_string_length(name);
+    if (size == call->name.size &&
+        !memcmp(buffer_text(&call->name), json_string_value(name) ? json_string_value(name) : "", size))
+        return STENO_OK;
+    return add_text(&call->name, name, error);
+}
+
 static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, size_t place, steno_error *error) {
     size_t index = 0;
+    tool_call *call = NULL;
     steno_status status = read_index(piece, place, ASSEMBLY_TOOL_CALLS_MAX, &index, error);
+    if (!status) status = tool_call_of(choice, piece, index, &call, error);
     if (status) return status;
-    tool_call *call = tool_call_at(choice, index);
-    if (!call) return no_memory(error);
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)piece, name, value) {
         if (!strcmp(name, "function")) {
-            status = add_text(&call->name, json_object_get(value, "name"), error);
+            status = add_name(call, json_object_get(value, "name"), error);
             if (!status) status = add_text(&call->arguments, json_object_get(value, "arguments"), error);
             if (status) return status;
-        } else if (strcmp(name, "index") && !json_is_null(value)) {
+        } else if (!strcmp(name, "id") && json_object_get(call->head, "id")) {
+            continue; /* the first is what the result must name */
+        } else if (strcmp(name, "index") && !is_empty(value)) {
             json_object_set_nocheck(call->head, name, value);
+        }
+    }
+    return STENO_OK;
+}
+
+/* Adds an object to one that comes bit by bit, and is made with the first of them. */
+static steno_status add_bit(block **to, const json_t *bit, steno_error *error) {
+    if (!*to && !(*to = calloc(1, sizeof **to))) return no_memory(error);
+    if (!(*to)->head && !((*to)->head = json_object())) return no_memory(error);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)bit, name, value) {
+        int piece = 0;
+        while (piece < PIECES && strcmp(name, piece_names[piece])) piece++;
+        if (piece < PIECES && json_is_string(value)) {
+            steno_status status = add_text(&(*to)->pieces[piece], value, error);
+            if (status) return status;
+        } else if (strcmp(name, "index") && !is_empty(value)) {
+            json_object_set_nocheck((*to)->head, name, value);
         }
     }
     return STENO_OK;
@@ -104,28 +161,17 @@ static steno_status add_tool_call(assembly_choice *choice, const json_t *piece, 
 static steno_status add_block(assembly_choice *choice, const json_t *piece, size_t place, steno_error *error) {
     size_t index = 0;
     steno_status status = read_index(piece, place, ASSEMBLY_BLOCKS_MAX, &index, error);
-    if (status) return status;
-    block *to = choice->blocks[index];
-    if (!to && (to = calloc(1, sizeof *to))) {
-        to->head = json_object();
-        choice->blocks[index] = to;
-        if (index >= choice->blocks_count) choice->blocks_count = index + 1;
-    }
-    if (!to) return no_memory(error);
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)piece, name, value) {
-        buffer *text = !strcmp(name, "thinking")    ? &to->thinking
-                       : !strcmp(name, "signature") ? &to->signature
-                       : !strcmp(name, "data")      ? &to->data
-                                                    : NULL;
-        if (text && json_is_string(value)) {
-            if ((status = add_text(text, value, error))) return status;
-        } else if (strcmp(name, "index") && !json_is_null(value)) {
-            json_object_set_nocheck(to->head, name, value);
-        }
-    }
-    return STENO_OK;
+    if (!status) status = add_bit(&choice->blocks[index], piece, error);
+    if (choice->blocks[index] && index >= choice->blocks_count) choice->blocks_count = index + 1;
+    return status;
+}
+
+/* Joins a list to the one that came under its name before: annotations, images, details of reasoning. */
+static steno_status add_list(assembly_choice *choice, const char *name, const json_t *list, steno_error *error) {
+    json_t *had = json_object_get(choice->message, name), *more = (json_t *)(uintptr_t)list;
+    const int failed = json_is_array(had) ? json_array_extend(had, more)
+                                          : json_object_set_new_nocheck(choice->message, name, json_copy(more));
+    return failed ? no_memory(error) : STENO_OK;
 }
 
 /* Content as an array of parts (Mistral's reasoning models): its text joins the text, and the parts are kept beside it. */
@@ -165,6 +211,14 @@ static steno_status add_delta(stream_assembly *self, assembly_choice *choice, co
         } else if (!strcmp(name, "thinking_blocks") && json_is_array(value)) {
             for (size_t i = 0; !status && i < json_array_size(value); i++)
                 status = add_block(choice, json_array_get(value, i), i, error);
+        } else if (!strcmp(name, "function_call") && json_is_object(value)) {
+            status = add_bit(&choice->function_call, value, error);
+            self->has_content = true;
+        } else if (!strcmp(name, "audio") && json_is_object(value)) {
+            status = add_bit(&choice->audio, value, error);
+            self->has_content = true;
+        } else if (json_is_array(value)) {
+            status = add_list(choice, name, value, error);
         } else if (!json_is_null(value)) {
             json_object_set_nocheck(choice->message, name, value);
         }
@@ -252,7 +306,6 @@ static json_t *tool_calls_json(const assembly_choice *choice) {
     json_t *array = json_array();
     for (size_t i = 0; i < choice->tool_calls_count; i++) {
         const tool_call *call = choice->tool_calls[i];
-        if (!call) continue;
         json_t *json = json_copy(call->head), *function = json_object();
         json_object_set_new_nocheck(function, "name", text_json(&call->name));
         json_object_set_new_nocheck(function, "arguments", text_json(&call->arguments));
@@ -262,22 +315,25 @@ static json_t *tool_calls_json(const assembly_choice *choice) {
     return array;
 }
 
-static void set_piece(json_t *json, const char *name, const buffer *text) {
-    if (text->size) json_object_set_new_nocheck(json, name, text_json(text));
+static json_t *block_json(const block *from) {
+    json_t *json = json_copy(from->head);
+    for (int i = 0; i < PIECES; i++)
+        if (from->pieces[i].size) json_object_set_new_nocheck(json, piece_names[i], text_json(&from->pieces[i]));
+    return json;
 }
 
 static json_t *blocks_json(const assembly_choice *choice) {
     json_t *array = json_array();
-    for (size_t i = 0; i < choice->blocks_count; i++) {
-        const block *from = choice->blocks[i];
-        if (!from) continue;
-        json_t *json = json_copy(from->head);
-        set_piece(json, "thinking", &from->thinking);
-        set_piece(json, "signature", &from->signature);
-        set_piece(json, "data", &from->data);
-        json_array_append_new(array, json);
-    }
+    for (size_t i = 0; i < choice->blocks_count; i++)
+        if (choice->blocks[i]) json_array_append_new(array, block_json(choice->blocks[i]));
     return array;
+}
+
+/* The old kind of tool call; without arguments it has empty ones. */
+static json_t *function_call_json(const block *from) {
+    json_t *json = block_json(from);
+    if (!json_object_get(json, "arguments")) json_object_set_new_nocheck(json, "arguments", json_string(""));
+    return json;
 }
 
 static json_t *message_json(const assembly_choice *choice) {
@@ -289,6 +345,9 @@ static json_t *message_json(const assembly_choice *choice) {
         if (choice->has_text[i]) json_object_set_new_nocheck(message, text_names[i], text_json(&choice->texts[i]));
     if (choice->blocks_count) json_object_set_new_nocheck(message, "thinking_blocks", blocks_json(choice));
     if (choice->tool_calls_count) json_object_set_new_nocheck(message, "tool_calls", tool_calls_json(choice));
+    if (choice->function_call)
+        json_object_set_new_nocheck(message, "function_call", function_call_json(choice->function_call));
+    if (choice->audio) json_object_set_new_nocheck(message, "audio", block_json(choice->audio));
     json_object_update(message, choice->message);
     return message;
 }
@@ -319,25 +378,25 @@ json_t *assembly_response(const stream_assembly *self) {
     return response;
 }
 
+static void block_free(block *which) {
+    if (!which) return;
+    json_decref(which->head);
+    for (int i = 0; i < PIECES; i++) buffer_free(&which->pieces[i]);
+    free(which);
+}
+
 static void choice_free(assembly_choice *choice) {
     for (int i = 0; i < TEXTS; i++) buffer_free(&choice->texts[i]);
     for (size_t i = 0; i < choice->tool_calls_count; i++) {
         tool_call *call = choice->tool_calls[i];
-        if (!call) continue;
         json_decref(call->head);
         buffer_free(&call->name);
         buffer_free(&call->arguments);
         free(call);
     }
-    for (size_t i = 0; i < choice->blocks_count; i++) {
-        block *each = choice->blocks[i];
-        if (!each) continue;
-        json_decref(each->head);
-        buffer_free(&each->thinking);
-        buffer_free(&each->signature);
-        buffer_free(&each->data);
-        free(each);
-    }
+    for (size_t i = 0; i < choice->blocks_count; i++) block_free(choice->blocks[i]);
+    block_free(choice->function_call);
+    block_free(choice->audio);
     json_decref(choice->message);
     json_decref(choice->head);
     json_decref(choice->logprobs);

@@ -16,6 +16,8 @@
 
 /* Longest name of a variable. */
 #define VARIABLE_BYTES 96
+/* Room for all of a provider's. */
+#define VARIABLE_NAMES_BYTES 256
 #define OLLAMA_PORT ":11434"
 
 static steno_status refuse(steno_error *error, const char *type, const char *message) {
@@ -50,6 +52,18 @@ static void own_variable(const char *name, const char *suffix, char out[VARIABLE
     snprintf(out + size, VARIABLE_BYTES - size, "%s", suffix);
 }
 
+/* "OWN or ONE or TWO", for messages. */
+static const char *all_variables(const char *name, const char *suffix, const char *others,
+                                 char out[VARIABLE_NAMES_BYTES]) {
+    own_variable(name, suffix, out);
+    for (size_t size; others && *others; others += size + strspn(others + size, " ")) {
+        size = strcspn(others, " ");
+        const size_t used = strlen(out);
+        snprintf(out + used, VARIABLE_NAMES_BYTES - used, " or %.*s", (int)size, others);
+    }
+    return out;
+}
+
 static const char *from_environment(const provider *which, const char *suffix, const char *others,
                                     char found[VARIABLE_BYTES]) {
     own_variable(which->name, suffix, found);
@@ -65,15 +79,24 @@ static const provider_setting *setting_of(const steno_client *client, const prov
 
 /* ---- the address ---- */
 
-/* OLLAMA_HOST is what its server listens on: often without a scheme or a port, or every address. */
+/* OLLAMA_HOST is what its server listens on: often without a scheme or a port, or every address, or a bare IPv6 one; a path may follow. */
 static char *ollama_url(const char *host) {
     char *url = NULL;
     if (strstr(host, "://")) return strdup(host);
-    static const char every[] = "0.0.0.0";
-    bool any = !strncmp(host, every, sizeof every - 1);
-    const char *rest = any ? host + sizeof every - 1 : host;
-    const char *port = strrchr(rest, ':') ? "" : OLLAMA_PORT;
-    return asprintf(&url, "http://%s%s%s", any || *rest == ':' ? "127.0.0.1" : "", rest, port) < 0 ? NULL : url;
+    static const char every[] = "0.0.0.0", local[] = "127.0.0.1";
+    const size_t size = strcspn(host, "/?#"); /* of the host with its port */
+    const char *bracket = memchr(host, ']', size), *last = memrchr(host, ':', size);
+    const bool bare = !bracket && last != memchr(host, ':', size);
+    const char *port = !bare && last && last > bracket ? last : NULL;
+    size_t name = port ? (size_t)(port - host) : size;
+    const bool any = name == 0 || (name == sizeof every - 1 && !strncmp(host, every, name));
+    const char *shown = any ? local : host;
+    if (any) name = sizeof local - 1;
+    const int port_size = port ? (int)(host + size - port) : (int)sizeof OLLAMA_PORT - 1;
+    return asprintf(&url, "http://%s%.*s%s%.*s%s", bare ? "[" : "", (int)name, shown, bare ? "]" : "", port_size,
+                    port ? port : OLLAMA_PORT, host + size) < 0
+               ? NULL
+               : url;
 }
 
 /* Bedrock's address in the region that AWS's own variables or files name. */
@@ -102,10 +125,9 @@ static char *find_base(const target_wish *wish, const provider *which, steno_err
     if (!base) base = which->base_url;
     if (base) return strdup(base);
     if (which->wire == &wire_bedrock) return aws_base(error);
-    char message[256], own[VARIABLE_BYTES];
-    own_variable(which->name, "_BASE_URL", own);
-    snprintf(message, sizeof message, "no address for %s: set %s%s%s, or a base URL", which->name, own,
-             which->urls ? " or " : "", which->urls ? which->urls : "");
+    char message[512], names[VARIABLE_NAMES_BYTES];
+    snprintf(message, sizeof message, "no address for %s: set %s, or a base URL", which->name,
+             all_variables(which->name, "_BASE_URL", which->urls, names));
     refuse(error, "BadRequest", message);
     return NULL;
 }
@@ -127,10 +149,9 @@ static steno_status make_url(target *self, steno_error *error) {
 /* ---- the key ---- */
 
 static steno_status no_key(const provider *which, steno_error *error) {
-    char message[512], own[VARIABLE_BYTES];
-    own_variable(which->name, "_API_KEY", own);
-    snprintf(message, sizeof message, "no API key for %s: set %s%s%s (to any word for a server that needs none)",
-             which->name, own, which->keys ? " or " : "", which->keys ? which->keys : "");
+    char message[512], names[VARIABLE_NAMES_BYTES];
+    snprintf(message, sizeof message, "no API key for %s: set %s (to any word for a server that needs none)",
+             which->name, all_variables(which->name, "_API_KEY", which->keys, names));
     return refuse(error, "Authentication", message);
 }
 
@@ -172,18 +193,53 @@ static steno_status find_aws(target *self, bool keys, steno_error *error) {
 
 /* ---- headers ---- */
 
+/* Headers whose values are secrets, by a word in their names. */
+static bool is_secret(const char *name, size_t size) {
+    static const char *const words[] = {"auth", "key", "token", "secret", "cookie"};
+    char lower[64];
+    if (size >= sizeof lower) return true;
+    for (size_t i = 0; i <= size; i++) lower[i] = i == size ? '\0' : (char)tolower((unsigned char)name[i]);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(lower, words[i])) return true;
+    return false;
+}
+
+/* What was a secret for one server is none of another's business. */
+static bool may_go(const target_wish *wish, const target *self, const char *name) {
+    return !wish->secrets_base || !strcmp(wish->secrets_base, self->base) || !is_secret(name, strlen(name));
+}
+
+/* The caller gives a header of the name with which `line` begins. */
+static bool is_given(const target_wish *wish, const target *self, const char *line) {
+    const size_t size = strcspn(line, ":");
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)wish->extra_headers, name, value) {
+        if (strlen(name) == size && !strncasecmp(name, line, size) && may_go(wish, self, name)) return true;
+    }
+    return false;
+}
+
 static bool add_header(target *self, const char *line) {
     struct curl_slist *longer = curl_slist_append(self->headers, line);
     if (longer) self->headers = longer;
     return longer;
 }
 
-static bool add_extra_headers(target *self, const json_t *extra) {
+/* One of ours: the caller's own goes before it. */
+static bool add_ours(const target_wish *wish, target *self, const char *line) {
+    return is_given(wish, self, line) || add_header(self, line);
+}
+
+static bool add_extra_headers(const target_wish *wish, target *self) {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)extra, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)wish->extra_headers, name, value) {
+        if (!may_go(wish, self, name)) continue;
         cleanup_free char *line = NULL;
-        if (asprintf(&line, "%s: %s", name, json_string_value(value)) < 0 || !add_header(self, line)) return false;
+        const char *text = json_string_value(value);
+        /* curl takes a header without a value for one to leave out; this way it is sent. */
+        if (asprintf(&line, *text ? "%s: %s" : "%s;", name, text) < 0 || !add_header(self, line)) return false;
     }
     return true;
 }
@@ -195,7 +251,7 @@ static steno_status make_headers(const target_wish *wish, target *self, steno_er
     if (!key && self->by == &wire_bedrock) {
         steno_status status = find_aws(self, true, error);
         if (status) return status;
-    } else if (!key && !self->provider->keyless) {
+    } else if (!key && !self->provider->keyless && !is_given(wish, self, before)) {
         return no_key(self->provider, error);
     }
     if (key) {
@@ -203,22 +259,25 @@ static steno_status make_headers(const target_wish *wish, target *self, steno_er
         if (status) return status;
         if (!(self->api_key = strdup(key)) || asprintf(&line, "%s%s", before, key) < 0) return STENO_NO_MEMORY;
     }
-    bool done = add_header(self, "Content-Type: application/json") && (!line || add_header(self, line)) &&
-                (!self->provider->header || add_header(self, self->provider->header)) &&
-                (!wish->stream || self->by->framing != FRAMING_SSE || add_header(self, "Accept: text/event-stream")) &&
-                add_extra_headers(self, wish->extra_headers) && add_header(self, "Expect:");
+    const bool streams = wish->stream && self->by->framing == FRAMING_SSE;
+    bool done = add_ours(wish, self, "Content-Type: application/json") && (!line || add_ours(wish, self, line)) &&
+                (!self->provider->header || add_ours(wish, self, self->provider->header)) &&
+                (!streams || add_ours(wish, self, "Accept: text/event-stream")) && add_extra_headers(wish, self) &&
+                add_ours(wish, self, "Expect:");
     return done ? STENO_OK : STENO_NO_MEMORY;
 }
 
-/* Headers whose values are secrets, by a word in their names. */
-static bool is_secret(const char *name, size_t size) {
-    static const char *const words[] = {"auth", "key", "token", "secret", "cookie"};
-    char lower[64];
-    if (size >= sizeof lower) return true;
-    for (size_t i = 0; i <= size; i++) lower[i] = i == size ? '\0' : (char)tolower((unsigned char)name[i]);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strstr(lower, words[i])) return true;
-    return false;
+void target_mask(const target *self, void *bytes, size_t size) {
+    mask_bytes(self->api_key, bytes, size);
+    for (const struct curl_slist *each = self->headers; each; each = each->next) {
+        const size_t name = strcspn(each->data, ":");
+        if (each->data[name] != ':' || !is_secret(each->data, name)) continue;
+        const char *value = each->data + name + 1;
+        value += strspn(value, " ");
+        const char *word = strrchr(value, ' '); /* "Bearer KEY" */
+        word = word ? word + 1 : value;
+        if (!self->api_key || strcmp(word, self->api_key)) mask_bytes(word, bytes, size);
+    }
 }
 
 void target_write_headers(const target *self, steno_draft *draft) {
@@ -265,6 +324,8 @@ static steno_status make_body(target *self, steno_error *error) {
     self->body = self->by->body(&self->ask, &reason);
     self->ask.params = NULL; /* the request's, which may be gone from now on */
     if (!self->body) return refuse(error, "BadRequest", reason.message);
+    const json_int_t choices = json_integer_value(json_object_get(self->body, "n"));
+    self->choices = choices > 0 ? (size_t)choices : 0;
     return json_text_add(&self->body_text, self->body) ? STENO_OK : STENO_NO_MEMORY;
 }
 

@@ -19,6 +19,7 @@ typedef struct target {
     char *asked;       /* as it was asked for */
     const char *model; /* in `asked`, without the prefixes */
     wire_ask ask;
+    size_t choices;      /* how many are asked for; 0: it is not said */
     char *version;       /* of the API; NULL: none */
     char *api_key;       /* NULL: none */
     aws_credentials aws; /* where each attempt is signed with them; else all NULL */
@@ -35,6 +36,7 @@ typedef struct target_wish {
     const char *asked;
     const char *api_key, *base_url; /* of the request, for its own model; NULL: the client's, or the environment's */
     const json_t *params, *extra_headers;
+    const char *secrets_base; /* the only base URL that secrets among the extra headers may go to; NULL: to any */
     call_kind kind;
     bool stream, drop;
 } target_wish;
@@ -46,6 +48,8 @@ steno_status target_open(const target_wish *wish, target *out, steno_error *erro
 /* Signs the next attempt, where the provider wants that. */
 steno_status target_sign(target *self, steno_error *error);
 void target_close(target *self);
+/* Wipes its secrets, the key and those in headers, wherever they are in `bytes`. */
+void target_mask(const target *self, void *bytes, size_t size);
 /* Writes the headers as they may be seen, as fields of the open map. */
 void target_write_headers(const target *self, steno_draft *draft);
 

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/lock.h"
 #include "daemon/loop.h"
+#include "schema/descriptors.h"
 
 #define EXIT_USAGE 2
 /* Large blocks (an event of megabytes) go back to the system when they are freed, instead of growing the heap for good. */
@@ -80,6 +81,7 @@ static void raise_file_limit(void) {
 
 int main(int argc, char **argv) {
     options asked = {0};
+    descriptors_hold();
     int status = read_options(argc, argv, &asked);
     if (status >= 0) return status;
     umask(077);

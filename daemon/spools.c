@@ -100,7 +100,7 @@ static steno_status next_record(intake *self, publisher *entry) {
     /* What was refused is known for certain only if nothing was appended before that was noted. */
     if (entry->refused >= entry->next) status = read_past_damage(self, entry, &error);
     if (!status) {
-        entry->reader_large |= entry->record.size > (256u << 10);
+        entry->reader_large |= entry->record.size > SPOOLS_RECORD_BYTES_ORDINARY;
         return STENO_OK;
     }
     entry->record = (spool_record){0};

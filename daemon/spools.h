@@ -10,8 +10,10 @@
 #define SPOOLS_LOOK_MS 200
 /* With more publishers than this each is looked at less often. */
 #define SPOOLS_LOOKED_AT 64
-/* Readers kept open: each has a buffer of up to 256 KiB. */
+/* Readers kept open: each has a buffer of up to 64 KiB. */
 #define SPOOLS_READERS_MAX 24
+/* A reader whose buffer had to grow beyond that for one record is closed at the end of its spool. */
+#define SPOOLS_RECORD_BYTES_ORDINARY (64u << 10)
 /* Records taken from one publisher before the next one's turn. */
 #define SPOOLS_TURN_RECORDS 128
 /* Something in a spool that can't be read or deleted is tried again after so long. */

@@ -8,11 +8,11 @@
 #include "daemon/store_database.h"
 #include "schema/log.h"
 
-extern const char log_sql[], migration_002[], migration_003[], migration_004[], migration_005[];
+extern const char log_sql[], migration_002[], migration_003[], migration_004[], migration_005[], migration_006[];
 
 /* What leads from version N to the next: entry 0 makes the newest version out of an empty file. */
-static const char *const migrations[STENO_LOG_VERSION] = {log_sql, migration_002, migration_003, migration_004,
-                                                          migration_005};
+static const char *const migrations[STENO_LOG_VERSION] = {log_sql,       migration_002, migration_003,
+                                                          migration_004, migration_005, migration_006};
 
 steno_status database_fail(sqlite3 *database, int code, const char *what, steno_error *error) {
     int primary = code & 0xFF;

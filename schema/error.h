@@ -6,6 +6,19 @@
 
 #include <stdbool.h>
 
+/* A struct that says its own size, the rest of it 0: what the …_INIT macros are. (C++ takes `{.size = …}` from C++20 on.) */
+#ifdef __cplusplus
+template <typename sized> inline sized steno_sized() {
+    sized made = sized();
+    made.size = sizeof made;
+    return made;
+}
+#define STENO_SIZED(type) steno_sized<type>()
+#else
+#define STENO_SIZED(type) \
+    { .size = sizeof(type) }
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "schema/clean.h"
+#include "schema/json_read.h"
 #include "schema/value.h"
 
 json_t *json_parse(const char *text, size_t size, steno_error *error) {
@@ -14,8 +15,10 @@ json_t *json_parse(const char *text, size_t size, steno_error *error) {
         steno_fail(error, STENO_LIMIT, "JSON of %zu bytes, more than the limit of %u", size, STENO_DRAFT_BYTES_MAX);
         return NULL;
     }
+    json_t *json = json_read(text, size);
+    if (json) return json;
     json_error_t detail;
-    json_t *json = json_loadb(text, size, JSON_FLAGS_IN, &detail);
+    json = json_loadb(text, size, JSON_FLAGS_IN, &detail);
     if (!json)
         steno_fail(error, STENO_CORRUPT, "not JSON: %s (line %d, column %d)", detail.text, detail.line, detail.column);
     return json;

@@ -11,6 +11,8 @@
 
 /* Longest number: 17 digits, sign, point and exponent, or 19 digits and sign. */
 #define NUMBER_BYTES 64
+/* Of a string, looked at together. */
+#define BLOCK_BYTES 16
 
 static bool add_text(buffer *to, const char *text) { return buffer_add(to, text, strlen(text)); }
 
@@ -22,27 +24,26 @@ static bool add_escaped(buffer *to, char c) {
     return add_text(to, escape);
 }
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+static bool is_special(unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; }
 
-/* How many bytes need no escape. Eight are looked at together: a byte below 0x20, a quote or a backslash makes the word's test nonzero. */
-static size_t plain_prefix(const char *text, size_t size) {
+/* Compilers make a few vector instructions of the loop. */
+static bool has_special(const char *text) {
+    unsigned char found = 0;
+    for (size_t i = 0; i < BLOCK_BYTES; i++) found |= is_special((unsigned char)text[i]);
+    return found;
+}
+
+size_t json_text_plain(const char *text, size_t size) {
     size_t at = 0;
-    for (; size - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, text + at, sizeof word);
-        const uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
-        const uint64_t low = (word - EACH_BYTE(0x20)) & ~word;
-        const uint64_t equal = ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash);
-        if ((low | equal) & EACH_BYTE(0x80)) break;
-    }
-    while (at < size && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\') at++;
+    while (size - at >= BLOCK_BYTES && !has_special(text + at)) at += BLOCK_BYTES;
+    while (at < size && !is_special((unsigned char)text[at])) at++;
     return at;
 }
 
 static bool add_string(buffer *to, const char *text, size_t size) {
     if (!buffer_add(to, "\"", 1)) return false;
     for (size_t at = 0, run = 0;; run = ++at) {
-        at += plain_prefix(text + at, size - at);
+        at += json_text_plain(text + at, size - at);
         if (!buffer_add(to, text + run, at - run)) return false;
         if (at == size) break;
         if (!add_escaped(to, text[at])) return false;

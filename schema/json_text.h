@@ -13,5 +13,7 @@
 bool json_text_add(buffer *to, const json_t *json);
 /* The same of a decoded value: the text of value_to_json, but that a map's key that comes twice stays twice. */
 bool json_text_add_value(buffer *to, const steno_value *value);
+/* How many of the bytes from `text` on stand in a JSON string as they are: up to the first quote, backslash or control character. */
+size_t json_text_plain(const char *text, size_t size);
 
 #endif

@@ -3,6 +3,6 @@
 #define STENO_LOG_H
 
 /* PRAGMA user_version of a log with these tables. */
-#define STENO_LOG_VERSION 5
+#define STENO_LOG_VERSION 6
 
 #endif

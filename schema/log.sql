@@ -188,6 +188,7 @@ CREATE TABLE loss (
 );
 CREATE INDEX loss_publisher ON loss (publisher);
 
+-- The columns and their order are a promise: new ones come last.
 CREATE VIEW calls AS
 SELECT call.call_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', call.started, 'unixepoch') AS started_at,
@@ -208,8 +209,6 @@ SELECT call.call_id,
        call.reasoning_tokens,
        call.total_tokens,
        cost.pico_dollars / 1e12 AS cost_usd,
-       cost.source              AS cost_source,
-       cost.reported / 1e12     AS reported_cost_usd,
        call.user,
        call.session_id,
        call.trace_id,
@@ -221,9 +220,11 @@ SELECT call.call_id,
        call.finish_reason,
        call.error_type,
        call.error_message,
-       call.error_status
+       call.error_status,
+       cost.source          AS cost_source,
+       cost.reported / 1e12 AS reported_cost_usd
   FROM call
   LEFT JOIN content ON content.call = call.id
   LEFT JOIN cost ON cost.call_id = call.call_id;
 
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;

@@ -42,7 +42,9 @@ void spool_writer_abandon(spool_writer *writer);
  * still send by the bus. STENO_OK: the record outlives the process. Thread-safe.
  */
 steno_status spool_append(spool_writer *writer, const void *bytes, size_t size, uint64_t *seq, steno_error *error);
-/* Makes the next segment ready, so that the appending thread does not create files. For the sender thread, after each round. */
+/* Makes the next pages and the next segment ready, so that the appending thread neither creates files nor waits for the file system. For the sender
+ * thread, after each round.
+ */
 void spool_prepare(spool_writer *writer);
 /* The highest sequence number given out. */
 uint64_t spool_last_seq(const spool_writer *writer);

@@ -13,9 +13,9 @@
 #include "schema/clean.h"
 #include "schema/spool_format.h"
 
-/* The window grows while records keep coming, so that an idle look costs little and a backlog few system calls. */
+/* The window grows each time that records fill it, so that an idle look costs little and a backlog few system calls. */
 #define WINDOW_BYTES_MIN 4096u
-#define WINDOW_BYTES_MAX (256u << 10)
+#define WINDOW_BYTES_MAX (64u << 10)
 
 /* What has a segment's name may be anything: no link is followed, no pipe waited for. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
@@ -161,14 +161,19 @@ static bool record_holds(const spool_reader *reader, const spool_record_header *
            record->checksum == spool_record_checksum(record + 1, record->size, record->seq);
 }
 
+/* Goes on where the window ended, with a larger one. */
+static steno_status next_window(spool_reader *reader, size_t needed, steno_error *error) {
+    if (reader->window_size && reader->window_want < WINDOW_BYTES_MAX) reader->window_want *= 2;
+    return fill_window(reader, needed, error);
+}
+
 /* Reads the record at reader->at, moving into the next segment where this one is closed. */
 static steno_status read_record(spool_reader *reader, const spool_record_header **out, steno_error *error) {
     const spool_record_header *record = in_window(reader, false);
     steno_status status;
-    if (!record || record->size == 0) {
-        if ((status = fill_window(reader, sizeof *record, error))) return status;
-        record = in_window(reader, false);
-    }
+    if (!record && (status = next_window(reader, sizeof *record, error))) return status;
+    if (record && record->size == 0 && (status = fill_window(reader, sizeof *record, error))) return status;
+    record = in_window(reader, false);
     if (!record) {
         steno_fail(error, STENO_CORRUPT, "segment %u of %s ends in mid-air at byte %llu", reader->index, reader->folder,
                    (unsigned long long)reader->at);
@@ -186,7 +191,7 @@ static steno_status read_record(spool_reader *reader, const spool_record_header 
                    reader->index, reader->folder, (unsigned long long)reader->at, record->size);
         return damaged(reader);
     }
-    if (!in_window(reader, true) && (status = fill_window(reader, whole, error))) return status;
+    if (!in_window(reader, true) && (status = next_window(reader, whole, error))) return status;
     record = in_window(reader, true);
     if (!record_holds(reader, record)) {
         /* The window may have been read while the record was being committed: what is read now is not. */
@@ -215,7 +220,6 @@ steno_status spool_read(spool_reader *reader, spool_record *out, steno_error *er
         if (!record) continue;
         reader->at += sizeof *record + SPOOL_ALIGN(record->size);
         reader->last_seq = record->seq;
-        if (reader->window_want < WINDOW_BYTES_MAX) reader->window_want *= 2;
         if (record->seq < reader->from_seq) continue;
         *out = (spool_record){.seq = record->seq, .bytes = record + 1, .size = record->size};
         return STENO_OK;

@@ -22,13 +22,21 @@
 #define RETRY_MS 100
 /* How often the sender thread counts what the daemon has left of the spool, once it is a quarter full. */
 #define COUNT_MS 50
+/* So far ahead of the last record the sender thread has pages ready: the first store to a page of a file asks the file system, which may wait for the
+ * disk, and was half of what a call cost. Much further ahead, the kernel would write the pages back before they are used, and ask again. A publisher's
+ * first segment begins with less: most publishers write little, and there may be a thousand of them.
+ */
+#define TOUCH_BYTES ((size_t)1 << 20)
+#define TOUCH_BYTES_FIRST ((size_t)64 << 10)
+#define PAGE_BYTES ((size_t)4096)
 
 /* A mapped segment; index 0: none. */
 typedef struct segment {
     uint32_t index;
     uint8_t *bytes;
     size_t size;
-    size_t used; /* where the next record begins */
+    size_t used;    /* where the next record begins */
+    size_t touched; /* up to there the pages were made ready */
 } segment;
 
 struct spool_writer {
@@ -39,7 +47,7 @@ struct spool_writer {
 
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t prepared;
-    bool preparing; /* the sender thread is making segment current.index + 1 */
+    bool preparing; /* the sender thread is at the current segment's pages, or makes segment current.index + 1 */
     segment current;
     segment ready;
     segment old;        /* full; unmapped by the sender thread */
@@ -54,16 +62,38 @@ static void segment_unmap(segment *which) {
     *which = (segment){0};
 }
 
+/* How far ahead of its last record the segment's pages are to be ready: in the first one, as far as it has come. */
+static size_t touch_ahead(const segment *which) {
+    if (which->index > 1 || which->used > TOUCH_BYTES) return TOUCH_BYTES;
+    return which->used > TOUCH_BYTES_FIRST ? which->used : TOUCH_BYTES_FIRST;
+}
+
+/* Where the pages are to be ready up to now: they are made so when half of what was ready is used. */
+static size_t touch_end(const segment *which) {
+    const size_t ahead = touch_ahead(which);
+    if (which->touched >= which->used + ahead / 2 || which->touched == which->size) return which->touched;
+    return which->size - which->used > ahead ? which->used + ahead : which->size;
+}
+
+/* Has the kernel make the pages ready, and reads of each, because a virtual machine's host does its part at the first access. Another thread may be
+ * writing there already: what is read is of no interest. A kernel that can't do it does it as they are stored to.
+ */
+__attribute__((no_sanitize("thread"))) static void segment_touch(segment *which, size_t end) {
+    const size_t from = which->touched / PAGE_BYTES * PAGE_BYTES;
+    if (!madvise(which->bytes + from, end - from, MADV_POPULATE_WRITE))
+        for (size_t at = from; at < end; at += PAGE_BYTES) (void)*(volatile uint8_t *)(which->bytes + at);
+    which->touched = end;
+}
+
 /* Makes segment `index`, allocated on disk, so that a later store can't meet a full disk. */
-static steno_status segment_make(const spool_writer *writer, uint32_t index, size_t size, bool touch, segment *out,
+static steno_status segment_make(const spool_writer *writer, uint32_t index, size_t size, segment *out,
                                  steno_error *error) {
     char path[SPOOL_PATH_BYTES];
     spool_segment_path(path, writer->folder, index);
     cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return steno_fail(error, STENO_SYSTEM, "cannot make the spool segment %s: %s", path, strerror(errno));
     int failed = posix_fallocate(fd, 0, (off_t)size);
-    void *bytes =
-        failed ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (touch ? MAP_POPULATE : 0), fd, 0);
+    void *bytes = failed ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (bytes == MAP_FAILED) {
         if (!failed) failed = errno;
         unlink(path);
@@ -183,7 +213,7 @@ static steno_status roll(spool_writer *writer, size_t size, steno_error *error) 
     } else {
         size_t bytes = sizeof(spool_header) + size + sizeof(spool_record_header);
         if (bytes < SPOOL_SEGMENT_BYTES) bytes = SPOOL_SEGMENT_BYTES;
-        bytes = (bytes + 4095) & ~(size_t)4095;
+        bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         if (writer->ready.index) {
             writer->bytes -= writer->ready.size;
             segment_remove(writer, &writer->ready);
@@ -192,7 +222,7 @@ static steno_status roll(spool_writer *writer, size_t size, steno_error *error) 
         if (status) return status;
         if (now_ms() < writer->retry_ms)
             return steno_fail(error, STENO_SYSTEM, "the disk under the spool %s was full a moment ago", writer->folder);
-        if ((status = segment_make(writer, writer->current.index + 1, bytes, false, &next, error))) {
+        if ((status = segment_make(writer, writer->current.index + 1, bytes, &next, error))) {
             writer->retry_ms = now_ms() + RETRY_MS;
             return status;
         }
@@ -267,18 +297,22 @@ void spool_prepare(spool_writer *writer) {
     bool count = writer->bytes > writer->bytes_max / 4 && now_ms() > writer->counted_ms + COUNT_MS;
     bool due = writer->current.index && !writer->ready.index && writer->current.used > writer->current.size / 4 &&
                !check_room(writer, SPOOL_SEGMENT_BYTES, NULL);
-    uint32_t index = writer->current.index + 1;
-    writer->preparing = due;
+    segment current = writer->current, made = {0};
+    const size_t end = touch_end(&current);
+    const bool touch = current.index && end > current.touched;
+    writer->preparing = due || touch; /* the current segment stays it, and mapped */
     pthread_mutex_unlock(&writer->mutex);
 
     segment_unmap(&old);
     if (count) count_bytes(writer);
-    if (!due) return;
-    segment made = {0};
-    steno_status status = segment_make(writer, index, SPOOL_SEGMENT_BYTES, true, &made, NULL);
+    if (!due && !touch) return;
+    if (touch) segment_touch(&current, end);
+    if (due && !segment_make(writer, current.index + 1, SPOOL_SEGMENT_BYTES, &made, NULL))
+        segment_touch(&made, touch_end(&made));
 
     pthread_mutex_lock(&writer->mutex);
-    if (!status) {
+    writer->current.touched = current.touched;
+    if (made.index) {
         writer->ready = made;
         writer->bytes += made.size;
     }

@@ -1,8 +1,11 @@
 /* UTF-8 validation and repair. Reads only the bytes it is given. */
 #include "schema/utf8.h"
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <string.h>
+
+/* Looked at together: most text is ASCII. */
+#define BLOCK_BYTES 32
 
 /* Length of the valid character at `p`, 0 if the bytes there are none. Overlong forms and surrogates are none. */
 static size_t character(const unsigned char *p, size_t left) {
@@ -22,18 +25,24 @@ static size_t character(const unsigned char *p, size_t left) {
     return 4;
 }
 
+/* Compilers make a few vector instructions of the loop. */
+static bool is_ascii(const unsigned char *p) {
+    unsigned char any = 0;
+    for (size_t i = 0; i < BLOCK_BYTES; i++) any |= p[i];
+    return any < 0x80;
+}
+
 size_t utf8_valid_prefix(const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text;
     size_t at = 0;
     while (at < size) {
-        uint64_t word;
-        if (size - at >= sizeof word) {
-            memcpy(&word, p + at, sizeof word);
-            if (!(word & UINT64_C(0x8080808080808080))) {
-                at += sizeof word;
-                continue;
-            }
+        if (size - at >= BLOCK_BYTES && is_ascii(p + at)) {
+            at += BLOCK_BYTES;
+            continue;
         }
+        const size_t end = size - at > BLOCK_BYTES ? at + BLOCK_BYTES : size;
+        while (at < end && p[at] < 0x80) at++;
+        if (at == end) continue;
         size_t length = character(p + at, size - at);
         if (!length) break;
         at += length;

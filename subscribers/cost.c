@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "schema/clean.h"
+#include "schema/descriptors.h"
 #include "schema/place.h"
 #include "subscribers/clock.h"
 #include "subscribers/cost_budgets.h"
@@ -212,6 +213,7 @@ static int parse(int argc, char **argv, options *out) {
 
 int main(int argc, char **argv) {
     options wanted = {0};
+    descriptors_hold();
     const int ended = parse(argc, argv, &wanted);
     if (ended >= 0) return ended;
     umask(077);

@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "schema/clean.h"
 #include "subscribers/clock.h"
 #include "subscribers/dead_letter.h"
+#include "subscribers/event_copy.h"
 #include "subscribers/health.h"
 #include "subscribers/stop_signal.h"
 
@@ -57,8 +57,7 @@ delivery_result delivery_say(delivery_outcome outcome, const char *format, ...) 
 
 static void drop_events(run *self, size_t from, size_t to) {
     for (size_t i = from; i < to; i++) {
-        steno_event_free(self->events[i]);
-        free(self->bodies[i]);
+        event_copy_free(self->events[i], self->bodies[i]);
         self->events[i] = NULL;
         self->bodies[i] = NULL;
     }
@@ -100,20 +99,12 @@ static bool full(const run *self) {
 
 /* Copies the event into the batch, or behind it if it is too much. False: no memory. */
 static bool take(run *self, const steno_event *event) {
-    size_t size;
-    const void *body = steno_event_body(event, &size);
-    void *copy = malloc(size);
+    void *body;
+    steno_event *copy = event_copy(event, &body);
     if (!copy) return false;
-    memcpy(copy, body, size);
-    steno_event *decoded;
-    if (steno_event_decode(copy, size, &decoded, NULL)) {
-        free(copy);
-        return false;
-    }
-    steno_event_set_offset(decoded, steno_event_offset(event));
-    self->events[self->count] = decoded;
-    self->bodies[self->count] = copy;
-    if (self->count > 0 && self->bytes + size > self->what->batch_bytes)
+    self->events[self->count] = copy;
+    self->bodies[self->count] = body;
+    if (self->count > 0 && self->bytes + body_size(copy) > self->what->batch_bytes)
         self->carried = true;
     else
         count_in(self);
@@ -188,13 +179,20 @@ static verdict wait_to_retry(run *self, const char *why, int64_t asked_ms, int64
     return GO_ON;
 }
 
+static void note_done(run *self, const delivery_result *result) {
+    if (result->why[0])
+        health_problem(&self->health, result->why);
+    else
+        health_well(&self->health);
+}
+
 /* Delivers events [first, first + count) until they are taken or refused. */
 static verdict try_range(run *self, size_t first, size_t count, delivery_result *result) {
     int64_t pause_ms = DELIVERY_PAUSE_MS;
     for (;;) {
         const bool last_try = stop_signal_count() > 0;
         *result = self->what->deliver((const steno_event *const *)self->events + first, count, self->what->self);
-        if (result->outcome == DELIVERY_DONE) health_well(&self->health);
+        if (result->outcome == DELIVERY_DONE) note_done(self, result);
         if (result->outcome == DELIVERY_DONE || result->outcome == DELIVERY_REFUSED) return GO_ON;
         if (result->outcome == DELIVERY_BROKEN) {
             health_problem(&self->health, result->why);
@@ -252,7 +250,7 @@ static verdict deliver_batch(run *self) {
 static verdict idle(run *self) {
     const delivery_result result = self->what->idle ? self->what->idle(self->what->self) : DELIVERED;
     if (result.outcome == DELIVERY_DONE)
-        health_well(&self->health);
+        note_done(self, &result);
     else
         health_problem(&self->health, result.why);
     return result.outcome == DELIVERY_BROKEN ? BROKEN : GO_ON;

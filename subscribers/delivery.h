@@ -20,7 +20,7 @@ typedef enum delivery_outcome {
 typedef struct delivery_result {
     delivery_outcome outcome;
     int64_t retry_after_ms; /* with LATER: what the peer asked for; 0: our own pause */
-    char why[256];          /* for people; "" with DONE */
+    char why[256];          /* for people; with DONE: "", or what is wrong all the same */
 } delivery_result;
 
 typedef struct delivery {

@@ -1,4 +1,4 @@
-/* One run of a command. Its stdin is a file in memory, not a pipe: nobody waits for a command that does not read. */
+/* Commands. The stdin of one for an event is a file in memory, not a pipe: nobody waits for a command that does not read. */
 #include "subscribers/exec_command.h"
 
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include "schema/clean.h"
 #include "subscribers/clock.h"
 #include "subscribers/event_line.h"
-#include "subscribers/stop_signal.h"
 
 /* Between SIGTERM and SIGKILL. */
 #define GRACE_MS 2000
@@ -96,7 +95,7 @@ static environment *make_environment(const steno_event *event, unsigned attempt)
 /* ---- the process ---- */
 
 /* posix_spawnp with a fresh signal state and a process group of its own. Returns 0 or an errno. */
-static int spawn(char *const argv[], int stdin_fd, char *const entries[], pid_t *pid) {
+static int spawn(char *const argv[], int stdin_fd, int stdout_fd, char *const entries[], pid_t *pid) {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     int failed = posix_spawnattr_init(&attributes);
@@ -112,61 +111,108 @@ static int spawn(char *const argv[], int stdin_fd, char *const entries[], pid_t 
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGPIPE);
-    if (!failed)
-        failed = posix_spawnattr_setflags(&attributes,
-                                          POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    failed =
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     if (!failed) failed = posix_spawnattr_setsigmask(&attributes, &none);
     if (!failed) failed = posix_spawnattr_setsigdefault(&attributes, &ours);
     if (!failed) failed = posix_spawnattr_setpgroup(&attributes, 0);
     if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
+    if (!failed && stdout_fd >= 0) failed = posix_spawn_file_actions_adddup2(&actions, stdout_fd, STDOUT_FILENO);
     if (!failed) failed = posix_spawnp(pid, argv[0], &actions, &attributes, argv, entries);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return failed;
 }
 
-/* True once the process has ended (it stays a zombie); false at the deadline, or when a second stop signal comes. */
-static bool wait_for_end(int process, int64_t deadline, bool interruptible) {
-    for (;;) {
-        struct pollfd items[] = {{.fd = process, .events = POLLIN},
-                                 {.fd = interruptible ? stop_signal_fd() : -1, .events = POLLIN}};
-        poll(items, 2, clock_until(deadline));
-        if (items[0].revents) return true;
-        if (items[1].revents & POLLIN) stop_signal_drain();
-        if ((interruptible && stop_signal_count() > 1) || clock_until(deadline) == 0) return false;
+static void reap(pid_t pid, int *status) {
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR) {
     }
 }
 
-/* Waits for the command, ends it if it must be ended, and reaps it. */
-static command_result finish(pid_t pid, int64_t timeout_ms) {
-    cleanup_close int process = pidfd_open(pid, 0);
-    command_result result = {COMMAND_EXITED, 0};
-    if (process < 0) { /* no descriptor left: a command without a time limit must not run on */
-        result = (command_result){COMMAND_NOT_RUN, errno};
-        kill(-pid, SIGKILL);
-    } else if (!wait_for_end(process, timeout_ms ? clock_after(timeout_ms) : CLOCK_NEVER, true)) {
-        result.end = stop_signal_count() > 1 ? COMMAND_INTERRUPTED : COMMAND_TIMED_OUT;
-        kill(-pid, SIGTERM);
-        wait_for_end(process, clock_after(GRACE_MS), false);
-        kill(-pid, SIGKILL); /* the group's number is ours until its leader is reaped */
+static bool start(command *self, char *const argv[], int stdin_fd, int stdout_fd, char *const entries[],
+                  int64_t timeout_ms, command_result *why) {
+    *self = (command){.process = -1, .begun = clock_ms(), .due = timeout_ms ? clock_after(timeout_ms) : CLOCK_NEVER};
+    const int failed = spawn(argv, stdin_fd, stdout_fd, entries, &self->pid);
+    if (failed) {
+        const bool never = failed == ENOENT || failed == EACCES || failed == ENOEXEC || failed == ENOTDIR;
+        *why = (command_result){never ? COMMAND_NOT_FOUND : COMMAND_NOT_RUN, failed};
+        self->pid = 0;
+        return false;
     }
+    self->process = pidfd_open(self->pid, 0);
+    if (self->process >= 0) return true;
+    /* No descriptor left: nobody would see it end. */
+    *why = (command_result){COMMAND_NOT_RUN, errno};
     int status;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (result.end != COMMAND_EXITED) return result;
-    if (WIFSIGNALED(status)) return (command_result){COMMAND_SIGNALLED, WTERMSIG(status)};
-    return (command_result){COMMAND_EXITED, WEXITSTATUS(status)};
+    kill(-self->pid, SIGKILL);
+    reap(self->pid, &status);
+    self->pid = 0;
+    return false;
 }
 
-command_result command_run(char *const argv[], const steno_event *event, unsigned attempt, int64_t timeout_ms) {
+bool command_start(command *self, char *const argv[], const steno_event *event, unsigned attempt, int64_t timeout_ms,
+                   command_result *why) {
+    *self = (command){.process = -1};
     cleanup_close int stdin_fd = open_stdin(event);
-    if (stdin_fd < 0) return (command_result){COMMAND_NOT_RUN, errno};
+    *why = (command_result){COMMAND_NOT_RUN, errno};
+    if (stdin_fd < 0) return false;
     cleanup_free environment *variables = make_environment(event, attempt);
-    if (!variables) return (command_result){COMMAND_NOT_RUN, ENOMEM};
-    pid_t pid;
-    const int failed = spawn(argv, stdin_fd, variables->entries, &pid);
-    if (failed == ENOENT || failed == EACCES || failed == ENOEXEC || failed == ENOTDIR)
-        return (command_result){COMMAND_NOT_FOUND, failed};
-    if (failed) return (command_result){COMMAND_NOT_RUN, failed};
-    return finish(pid, timeout_ms);
+    *why = (command_result){COMMAND_NOT_RUN, ENOMEM};
+    return variables && start(self, argv, stdin_fd, -1, variables->entries, timeout_ms, why);
+}
+
+bool command_start_stream(command *self, char *const argv[], int stdin_fd, int stdout_fd, command_result *why) {
+    return start(self, argv, stdin_fd, stdout_fd, environ, 0, why);
+}
+
+void command_stop(command *self, command_end cause) {
+    if (!self->pid || self->cause != COMMAND_EXITED) return;
+    self->cause = cause;
+    self->due = clock_after(GRACE_MS);
+    kill(-self->pid, SIGTERM);
+}
+
+/* True once the process has ended (it stays a zombie). */
+static bool ended(const command *self) {
+    struct pollfd item = {.fd = self->process, .events = POLLIN};
+    return poll(&item, 1, 0) > 0 && item.revents;
+}
+
+bool command_look(command *self, command_result *result) {
+    if (!ended(self)) {
+        if (clock_until(self->due) > 0) return false;
+        if (self->cause == COMMAND_EXITED) {
+            command_stop(self, COMMAND_TIMED_OUT);
+        } else {
+            kill(-self->pid, SIGKILL);
+            self->due = CLOCK_NEVER;
+        }
+        return false;
+    }
+    /* What it left behind in its group; the group's number is ours until its leader is reaped. */
+    if (self->cause != COMMAND_EXITED) kill(-self->pid, SIGKILL);
+    int status;
+    reap(self->pid, &status);
+    close(self->process);
+    const command_end cause = self->cause;
+    *self = (command){.process = -1};
+    *result = WIFSIGNALED(status) ? (command_result){COMMAND_SIGNALLED, WTERMSIG(status)}
+                                  : (command_result){COMMAND_EXITED, WEXITSTATUS(status)};
+    if (cause != COMMAND_EXITED) *result = (command_result){cause, 0};
+    return true;
+}
+
+void command_describe(const command_result *result, int64_t timeout_ms, char *out, size_t size) {
+    switch (result->end) {
+    case COMMAND_EXITED: snprintf(out, size, "exited %d", result->code); break;
+    case COMMAND_SIGNALLED:
+        snprintf(out, size, "was killed by signal %d (%s)", result->code, strsignal(result->code));
+        break;
+    case COMMAND_TIMED_OUT:
+        snprintf(out, size, "took longer than %" PRId64 " s and was killed", timeout_ms / 1000);
+        break;
+    case COMMAND_INTERRUPTED: snprintf(out, size, "was killed because steno-exec was told twice to stop"); break;
+    case COMMAND_NOT_RUN:
+    case COMMAND_NOT_FOUND: snprintf(out, size, "could not be run: %s", strerror(result->code)); break;
+    }
 }

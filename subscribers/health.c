@@ -28,15 +28,26 @@ void health_problem(health *self, const char *what) {
         self->log_at = clock_after(HEALTH_LOG_AGAIN_MS);
     }
     strcpy(self->problem, line);
+    self->noted = false;
     if (same)
         health_repeat(self);
     else
         tell(self);
 }
 
+void health_note(health *self, const char *what) {
+    const bool was_well = !self->problem[0];
+    snprintf(self->problem, sizeof self->problem, "%s", what);
+    if (was_well) self->log_at = clock_after(HEALTH_LOG_AGAIN_MS);
+    self->noted = true;
+    self->tell_at = clock_earlier(self->tell_at, self->told_at + HEALTH_COUNT_MS);
+    health_repeat(self);
+}
+
 void health_well(health *self) {
     if (self->problem[0]) {
-        program_say(self->program, "going on: the problem is over (%s)", self->problem);
+        if (!self->noted) program_say(self->program, "going on: the problem is over (%s)", self->problem);
+        self->noted = false;
         self->problem[0] = '\0';
         tell(self);
     }

@@ -19,12 +19,15 @@ typedef struct health {
     char problem[CONTROL_PROBLEM_BYTES_MAX]; /* "": well */
     uint64_t dead_letters;
     int64_t told_at, tell_at, log_at;
-    bool told; /* the daemon knows something that has to be taken back when it is over */
+    bool noted; /* nobody was told of the problem on stderr here, so nobody is of its end */
+    bool told;  /* the daemon knows something that has to be taken back when it is over */
 } health;
 
 void health_begin(health *self, const program *who, steno_subscriber *subscriber, uint64_t dead_letters);
 /* There is a problem: `what` it is, for people. */
 void health_problem(health *self, const char *what);
+/* The same where it has been said on stderr already: only the daemon is told, once a second at most. */
+void health_note(health *self, const char *what);
 /* It is over, if there was one. */
 void health_well(health *self);
 void health_dead_letters(health *self, uint64_t count);

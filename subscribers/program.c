@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/descriptors.h"
 #include "subscribers/stop_signal.h"
 
 enum { OPTION_NAME = 1, OPTION_FROM, OPTION_DIR, OPTION_HELP, OPTION_VERSION };
@@ -143,6 +144,7 @@ static int take_option(const program *self, int option, void *own, steno_subscri
 int program_parse(const program *self, int argc, char **argv, void *own, steno_subscriber_config *config,
                   const char **arguments) {
     struct option options[PROGRAM_OPTIONS_MAX];
+    descriptors_hold();
     *config = (steno_subscriber_config)STENO_SUBSCRIBER_CONFIG_INIT;
     if (!list_options(self, options)) {
         program_say(self, "it has more than %d options", PROGRAM_OPTIONS_MAX);

@@ -46,8 +46,7 @@ typedef struct steno_subscriber_config {
         manual; /* an event counts as handled only by steno_subscriber_handled, not by the next call of steno_subscriber_next */
 } steno_subscriber_config;
 
-#define STENO_SUBSCRIBER_CONFIG_INIT \
-    { .size = sizeof(steno_subscriber_config) }
+#define STENO_SUBSCRIBER_CONFIG_INIT STENO_SIZED(steno_subscriber_config)
 
 /* Opens the sockets and waits for nothing. All of `config` is copied. *out is owned by the caller.
  * Errors: STENO_INVALID (name, topics, offset or folder), STENO_SYSTEM, STENO_NO_MEMORY.

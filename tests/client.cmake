@@ -36,3 +36,8 @@ foreach(name usage wire_ollama wire_cohere wire_responses)
   target_sources(test_${name} PRIVATE unit/wire_check.c)
 endforeach()
 steno_unit_test(redis_address steno_client)
+steno_system_test(test_call_http)
+# What is linked against sanitized libraries would have to be so itself.
+if(NOT STENO_SANITIZE)
+  steno_system_test(test_install)
+endif()

@@ -60,6 +60,7 @@ else
   export OPENAI_BASE_URL OPENAI_API_KEY=sk-demo-0123456789abcdef
   echo "is a small one on this machine, $OPENAI_BASE_URL: set OPENAI_API_KEY to call the real one"
   root=${OPENAI_BASE_URL%%/faults*}
+  export no_proxy="127.0.0.1${no_proxy:+,$no_proxy}"
   export ANTHROPIC_BASE_URL=$root ANTHROPIC_API_KEY=sk-ant-demo-0123456789abcdef
   options=(--refusing-base-url "$root/faults/status=429/v1" --retrying-base-url "$root/faults/fail_first=2;status=503;id=demo/v1"
     --other-model anthropic/claude-haiku-4-5)

@@ -27,6 +27,11 @@ add_executable(steno-test-delivery system/delivery_probe.c)
 target_link_libraries(steno-test-delivery PRIVATE steno_handler steno_flags)
 steno_system_test(test_delivery)
 set_target_properties(steno-test-delivery PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+steno_system_test(test_jsonl)
+steno_system_test(test_exec)
+steno_unit_test(flight steno_handler PkgConfig::XXHASH)
+target_sources(test_flight PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/flight.c ${PROJECT_SOURCE_DIR}/subscribers/jsonl_tail.c)
+
 
 # steno-prometheus
 steno_unit_test(metric_text steno_metrics m)

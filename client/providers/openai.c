@@ -70,10 +70,24 @@ static void flatten(json_t *message) {
     json_object_set_new_nocheck(message, "content", content_text(content));
 }
 
+/* Where `json` says that it failed: itself, or one of its choices (OpenRouter, when the provider behind it breaks off). NULL: nowhere. */
+static const json_t *failed_part(const json_t *json) {
+    const json_t *error = json_object_get(json, "error"), *choices = json_object_get(json, "choices");
+    if (json_object_size(error) || json_string_length(error)) return json;
+    for (size_t i = 0; i < json_array_size(choices); i++)
+        if (json_object_size(json_object_get(json_array_get(choices, i), "error"))) return json_array_get(choices, i);
+    return NULL;
+}
+
 json_t *openai_reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
     const char *needed = ask->kind == CALL_EMBEDDING ? "data" : "choices";
     json_t *list = json_object_get(native, needed);
     *usage = json_object_get(native, "usage");
+    const json_t *failed = failed_part(native);
+    if (failed) {
+        failure_from_reply(error, 200, failed, NULL);
+        return NULL;
+    }
     if (!json_is_array(list)) {
         steno_fail(error, STENO_CORRUPT, "it is JSON, but has no `%s`", needed);
         return NULL;
@@ -85,19 +99,28 @@ json_t *openai_reply(const wire_ask *ask, const json_t *native, const json_t **u
     return response;
 }
 
+/* Usage is cumulative: of each figure the last counts, and one that is not said again is not taken back. */
+static bool take_usage(wire_stream *self, const json_t *usage) {
+    if (!json_is_object(usage)) return true;
+    if (!self->usage) return (self->usage = json_copy((json_t *)(uintptr_t)usage));
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)usage, name, value) {
+        if (!json_is_null(value) && json_object_set_nocheck(self->usage, name, value)) return false;
+    }
+    return true;
+}
+
 steno_status openai_record(wire_stream *self, const char *name, const json_t *record, steno_error *error) {
     (void)name;
     if (!json_is_object(record)) return steno_fail(error, STENO_CORRUPT, "it is no JSON object");
-    const json_t *failed = json_object_get(record, "error");
-    if (failed && !json_is_null(failed) && !json_object_get(record, "choices")) {
-        failure_from_reply(error, 200, record, NULL);
+    const json_t *failed = failed_part(record);
+    if (failed) {
+        failure_from_reply(error, 200, failed, NULL);
         return STENO_FAILED;
     }
-    json_t *usage = json_object_get(record, "usage");
-    if (json_is_object(usage)) { /* cumulative: the last counts */
-        json_decref(self->usage);
-        self->usage = json_incref(usage);
-    }
+    if (!take_usage(self, json_object_get(record, "usage")))
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for the usage");
     return self->on_chunk((json_t *)(uintptr_t)record, self->ctx);
 }
 

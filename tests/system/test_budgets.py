@@ -390,7 +390,7 @@ class CommandLine(Budgets):
         table = self.budget("list").stdout
         self.assertRegex(table, r"user-alice-total +user:alice +total +\$15\.25 +\$20\.00 +76 +yes +1\n")
         self.assertIn("█", self.on_terminal(120, "budget", "list"))
-        for columns in (60, 80, 90, 120):
+        for columns in (40, 60, 80, 90, 120):
             for line in self.on_terminal(columns, "budget", "list", NO_COLOR="1").splitlines():
                 self.assertLessEqual(len(line), columns)
 

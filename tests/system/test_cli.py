@@ -295,10 +295,30 @@ class Cli(harness.SystemTest):
 
     def test_a_full_disk_under_the_output_is_an_error(self):
         self.fill()
-        with open("/dev/full", "w") as full:
-            result = subprocess.run([BIN / "steno", "logs"], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("No space left", result.stderr)
+        event = {"event": "success", "call_id": "long", "model": "m" * 100, "provider": "p", "metadata": {"much": "x" * 100000}}
+        self.steno("emit", input=json.dumps(event) + "\n")
+        self.stored()
+        for args in (("logs",), ("logs", "--json"), ("show", "long"), ("query", "SELECT * FROM calls"), ("cost", "--csv"), ("status",), ("help",), ("complete", "-m", "gpt-4o-mini", "x"),
+                     ("complete", "-s", "-m", "gpt-4o-mini", "x"), ("tail", "--from", "beginning")):
+            with self.subTest(args), open("/dev/full", "w") as full:
+                result = subprocess.run([BIN / "steno", *args], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=harness.PATIENCE)
+                self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1), result.stderr)
+                self.assertIn("standard output: No space left", result.stderr)
+
+    def test_closed_descriptors_are_told_and_become_no_file_of_ours(self):
+        self.fill()
+        line = json.dumps({"event": "success", "call_id": "closed", "model": "m", "provider": "p"})
+        for close, args, told in (("<&-", "emit", "standard input: Bad file descriptor"), ("<&-", "complete -m gpt-4o-mini", "standard input: Bad file descriptor"),
+                                  (">&-", "emit --print", "standard output: Bad file descriptor"), (">&-", "complete -m gpt-4o-mini x", "standard output: Bad file descriptor"), (">&-", "logs", "standard output: Bad file descriptor"), ("2>&-", "emit --nosuch", "")):
+            with self.subTest(f"{args} {close}"):
+                result = subprocess.run(["/bin/bash", "-c", f"exec {BIN}/steno {args} {close}"], env=self.env, capture_output=True, text=True, input=line + "\n", timeout=harness.PATIENCE)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertIn(told, result.stderr)
+        self.stop(self.daemon)
+        daemon = self.start("/bin/bash", "-c", f"exec {BIN}/stenod <&- >&- 2>&-")
+        wait_for(self.ping, "stenod to answer")
+        held = {fd: os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in (0, 1, 2)}
+        self.assertEqual(set(held.values()), {"/dev/null"}, held)
 
     # ---- on a terminal ----
 
@@ -306,7 +326,7 @@ class Cli(harness.SystemTest):
         self.fill()
         self.steno("complete", "-m", "gpt-4o-mini", "a rather long question " * 20)
         self.stored()
-        for columns in (66, 80, 140):
+        for columns in (40, 66, 80, 140):
             for args in (("logs",), ("cost",), ("cost", "--by", "day"), ("query", "SELECT model, response_text, status FROM calls"), ("status",)):
                 with self.subTest(f"{args} at {columns}"):
                     text = re.sub(r"\x1b\[[0-9;]*m", "", self.on_terminal(columns, *args))

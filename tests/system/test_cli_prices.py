@@ -184,7 +184,7 @@ class Looking(PricesTest):
 
     def test_tables_fit_the_terminal(self):
         self.own({"a-model-with-a-long-name-" + "x" * 80: {"litellm_provider": "a-provider-of-a-long-name", "input_cost_per_token": 1.234567e-6, "output_cost_per_token": 1e-12}, "z" * 100: {"base_model": "y" * 100}})
-        for columns in (80, 120):
+        for columns in (40, 80, 120):
             for args in (("list",), ("show", "gpt-4o"), ("diff",)):
                 with self.subTest(f"{args} at {columns}"):
                     text = self.on_terminal(columns, "prices", *args, NO_COLOR="1")

@@ -151,7 +151,7 @@ class Client(harness.SystemTest):
         figures = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", output)}
         self.assertEqual((figures["ok"], figures["failed"], figures["wait"]), (100, 0, 0))
         self.assertLess(figures["started_ms"], figures["all_ms"])
-        self.assertLess(figures["all_ms"], 100 * 300 / 4, "the calls overlap")
+        self.assertLess(figures["all_ms"], 100 * 300 / 2, "the calls overlap")
         rows = self.sql("SELECT status, call_type FROM calls")
         self.assertEqual([(row["status"], row["call_type"]) for row in rows], [("success", "acompletion")] * 100)
 

@@ -89,6 +89,7 @@ class Shared(DaemonTest):
         script.write_text(STUCK)
         (self.dir / "stenod.ini").write_text(f"[subscriber stuck]\ncommand = {sys.executable} {script} {self.dir}/log.db\n")
         self.start_daemon()
+        wait_for(lambda: "begun" in (self.dir / "stenod.log").read_text(), "the subscriber to hold the lock")
         peer = Peer(self)  # its first event is stored after the lock is free
         wait_for(lambda: self.status()["children"][0]["restarts"] > 0, "the first kill")
         self.assertRegex((self.dir / "stenod.log").read_text(), r"subscriber .* kept log.db locked .* killed")

@@ -82,7 +82,7 @@ class Exec(SubscriberTest):
         self.start_daemon()
         out = self.publisher()
         self.emit(out), self.emit(out)
-        program = self.start("steno-exec", "--from", "beginning", "--retries", "1", "--", "sh", "-c",
+        program = self.start("steno-exec", "--from", "beginning", "--retries", "1", "--on-error", "skip", "--", "sh", "-c",
                              f"echo $STENO_OFFSET.$STENO_ATTEMPT >> {self.dir}/out; [ $STENO_OFFSET = 2 ]")
         self.assertEqual(self.wait_for_lines("out", 3), ["1.1", "1.2", "2.1"])
         self.assertEqual(self.stop(program), 0)
@@ -130,7 +130,7 @@ class Exec(SubscriberTest):
         out = self.publisher()
         self.emit(out), self.emit(out)
         program = self.start("steno-exec", "--name", "careful", "--", "sh", "-c",
-                             f"echo began >> {self.dir}/out; while [ ! -e {self.dir}/go ]; do sleep 0.02; done; echo done >> {self.dir}/out")
+                             f"echo began >> {self.dir}/out; while [ ! -e {self.dir}/go ] && [ -d {self.dir} ]; do sleep 0.02; done; echo done >> {self.dir}/out")
         self.wait_for_lines("out", 1)
         program.send_signal(signal.SIGTERM)
         (self.dir / "go").touch()

@@ -309,6 +309,16 @@ static void the_query_of_a_base_url_stays_behind_the_path_and_out_of_the_log(voi
     json_decref(events);
 }
 
+static void a_time_limit_of_an_attempt_is_told_as_it_was(void **state) {
+    fixture *self = *state;
+    script_server_say(self->server, NULL, 0, 0, true);
+    steno_request *request = chat("gpt-4o-mini", "x");
+    steno_request_set_try_timeout_ms(request, 123);
+    steno_error error = perform(self, request, false, NULL);
+    assert_string_equal(error.type, "Timeout");
+    if (!strstr(error.message, " within 123 ms")) fail_msg("%s", error.message);
+}
+
 static void a_call_that_cannot_be_sent_is_a_lone_failure(void **state) {
     fixture *self = *state;
     static const struct {
@@ -390,6 +400,16 @@ static void a_stream_with_one_unfinished_choice_was_cut(void **state) {
     assert_string_equal(perform(self, chat("gpt-4o-mini", "x"), true, NULL).type, "Connection");
 }
 
+static void a_stream_without_all_of_the_choices_that_were_asked_for_was_cut(void **state) {
+    fixture *self = *state;
+    for (int wanted = 1; wanted <= 2; wanted++) {
+        say(self, HEAD_SSE CHUNK("\"content\":\"all\"", "\"stop\""));
+        steno_request *request = chat("gpt-4o-mini", "x");
+        steno_request_set_int(request, "n", wanted);
+        assert_string_equal(perform(self, request, true, NULL).type, wanted == 1 ? "" : "Connection");
+    }
+}
+
 static void nonsense_in_mid_stream_is_malformed_and_what_came_before_is_kept(void **state) {
     fixture *self = *state;
     say(self, HEAD_SSE CHUNK("\"content\":\"one\"", "null") "data: {nonsense\n\n" CHUNK("\"content\":\"two\"", "null"));
@@ -411,6 +431,44 @@ static void a_null_error_in_a_chunk_is_none(void **state) {
     fixture *self = *state;
     say(self, HEAD_SSE "data: {\"error\":null}\n\n" CHUNK("\"content\":\"one\"", "\"stop\"") "data: [DONE]\n\n");
     assert_int_equal(perform(self, chat("gpt-4o-mini", "x"), true, NULL).status, STENO_OK);
+}
+
+static void an_error_beside_choices_is_one(void **state) {
+    fixture *self = *state;
+    static const char *const said[] = {
+        "{\"id\":\"c\",\"error\":{\"code\":502,\"message\":\"Upstream gone\"},\"choices\":[{\"index\":0,\"delta\":{"
+        "\"content\":\"\"},\"message\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}",
+        "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"error\":{\"code\":502,\"message\":\"Upstream "
+        "gone\"}}]}"};
+    for (int i = 0; i < 4; i++) {
+        char text[1024];
+        const bool streamed = i / 2;
+        snprintf(text, sizeof text, "%s%s%s%s", streamed ? HEAD_SSE CHUNK("\"content\":\"one\"", "null") : HEAD_JSON,
+                 streamed ? "data: " : "", said[i % 2], streamed ? "\n\ndata: [DONE]\n\n" : "");
+        say(self, text);
+        steno_response *response = NULL;
+        steno_error error = perform(self, chat("gpt-4o-mini", "x"), streamed, &response);
+        assert_string_equal(error.type, "ServiceUnavailable");
+        assert_string_equal(error.message, "Upstream gone");
+        if (streamed) assert_string_equal(steno_response_text(response), "one");
+        steno_response_free(response);
+    }
+}
+
+static void usage_that_is_not_said_again_is_kept(void **state) {
+    fixture *self = *state;
+    say(self, HEAD_SSE
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":9,"
+        "\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n"
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,"
+        "\"completion_tokens\":3,\"prompt_tokens_details\":null}}\n\ndata: [DONE]\n\n");
+    steno_response *response;
+    assert_int_equal(perform(self, chat("gpt-4o-mini", "x"), true, &response).status, STENO_OK);
+    const steno_usage usage = steno_response_usage(response);
+    assert_int_equal(usage.prompt_tokens, 9);
+    assert_int_equal(usage.completion_tokens, 3);
+    assert_int_equal(usage.cached_tokens, 4);
+    steno_response_free(response);
 }
 
 static void a_server_that_does_not_stream_is_fine_too(void **state) {
@@ -580,12 +638,16 @@ int main(void) {
         TEST(a_stream_gives_a_chunk_event_each_and_the_assembled_response),
         TEST(the_key_is_wiped_wherever_a_reply_repeats_it),
         TEST(the_query_of_a_base_url_stays_behind_the_path_and_out_of_the_log),
+        TEST(a_time_limit_of_an_attempt_is_told_as_it_was),
         TEST(a_call_that_cannot_be_sent_is_a_lone_failure),
         TEST(a_stream_cut_anywhere_fails_until_its_finish_reason_and_keeps_what_came),
         TEST(the_same_where_the_length_was_promised),
         TEST(a_stream_with_one_unfinished_choice_was_cut),
+        TEST(a_stream_without_all_of_the_choices_that_were_asked_for_was_cut),
         TEST(nonsense_in_mid_stream_is_malformed_and_what_came_before_is_kept),
         TEST(a_null_error_in_a_chunk_is_none),
+        TEST(an_error_beside_choices_is_one),
+        TEST(usage_that_is_not_said_again_is_kept),
         TEST(a_server_that_does_not_stream_is_fine_too),
         TEST(redirects_are_not_followed),
         TEST(hooks_see_the_very_events_of_the_spool),

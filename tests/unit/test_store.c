@@ -262,6 +262,56 @@ static void a_trim_that_fails_changes_nothing(void **state) {
     assert_int_equal(trim(1e18, INT64_MAX), 9);
 }
 
+/* People's scripts count on them, some by their number. */
+static void check_columns(void) {
+    static const char *const columns[] = {"call_id",
+                                          "started_at",
+                                          "app",
+                                          "provider",
+                                          "model",
+                                          "call_type",
+                                          "stream",
+                                          "status",
+                                          "cache_hit",
+                                          "attempts",
+                                          "latency_ms",
+                                          "ttft_ms",
+                                          "prompt_tokens",
+                                          "cached_tokens",
+                                          "cache_write_tokens",
+                                          "completion_tokens",
+                                          "reasoning_tokens",
+                                          "total_tokens",
+                                          "cost_usd",
+                                          "user",
+                                          "session_id",
+                                          "trace_id",
+                                          "tags",
+                                          "metadata",
+                                          "messages",
+                                          "response",
+                                          "response_text",
+                                          "finish_reason",
+                                          "error_type",
+                                          "error_message",
+                                          "error_status",
+                                          "cost_source",
+                                          "reported_cost_usd"};
+    sqlite3 *database;
+    sqlite3_stmt *none;
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(database, "SELECT * FROM calls", -1, &none, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_column_count(none), sizeof columns / sizeof *columns);
+    for (int i = 0; i < sqlite3_column_count(none); i++) assert_string_equal(sqlite3_column_name(none, i), columns[i]);
+    sqlite3_finalize(none);
+    sqlite3_close(database);
+}
+
+static void the_view_has_its_columns_in_their_order(void **state) {
+    (void)state;
+    check_columns();
+}
+
 static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     (void)state;
     for (int i = 0; i < 10; i++) add("test.event", NULL, NULL, NULL);
@@ -291,6 +341,7 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     assert_int_equal(ask("SELECT sum(calls) FROM spend WHERE kind = 'tag' AND name = ''"), 2);
     assert_int_equal(ask("SELECT count(*) FROM cost WHERE price_source = 'built-in'"), 1);
     assert_int_equal(ask("SELECT count(*) FROM calls WHERE cost_source = 'reported'"), 1);
+    check_columns();
     assert_int_equal(ask("SELECT (SELECT count(*) FROM budget_alert) + (SELECT count(*) FROM cost_old) + (SELECT "
                          "count(*) FROM recost)"),
                      0);
@@ -300,12 +351,12 @@ static void a_newer_log_is_refused_and_a_foreign_one_too(void **state) {
     (void)state;
     steno_error error;
     store_close(log_db);
-    run("PRAGMA user_version = 6");
+    run("PRAGMA user_version = 7");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_INVALID);
     assert_null(log_db);
     run("PRAGMA user_version = 0"); /* has our tables already: not an empty file */
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_SYSTEM);
-    run("PRAGMA user_version = 5");
+    run("PRAGMA user_version = 6");
     assert_int_equal(store_open(path, false, &log_db, &error), STENO_OK);
 }
 
@@ -323,6 +374,7 @@ int main(void) {
         TEST(the_oldest_events_leave_the_journal),
         TEST(one_trim_deletes_a_bounded_number),
         TEST(a_trim_that_fails_changes_nothing),
+        TEST(the_view_has_its_columns_in_their_order),
         TEST(a_log_of_version_1_is_brought_up_to_date),
         TEST(a_newer_log_is_refused_and_a_foreign_one_too),
     };

@@ -95,6 +95,63 @@ static void tool_calls_are_put_together_by_their_index(void **state) {
            "\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}");
 }
 
+static void tool_calls_of_the_same_index_stay_apart(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t0\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{}\"}}]}}]}",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{\\\"a\\\"\"}}]}}]}",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\":1}\"}}]}}]}",
+        NULL};
+    expect(chunks, "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                   "\"content\":null,\"tool_calls\":[{\"id\":\"t0\",\"function\":{\"name\":\"f\",\"arguments\":"
+                   "\"{}\"}},{\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]},"
+                   "\"finish_reason\":null}]}");
+}
+
+/* Some servers give each piece another id. */
+static void pieces_of_a_tool_call_are_told_from_a_new_one_by_its_name(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}}]}}]}",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}}]}",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"arguments\":\"1\"}}]}}]}",
+        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"y\",\"function\":{\"arguments\":\"2\"}}]}}]}",
+        NULL};
+    expect(chunks, "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                   "\"content\":null,\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
+                   "\"1\"}},{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}]},"
+                   "\"finish_reason\":null}]}");
+}
+
+static void audio_and_the_old_function_call_are_put_together(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "{\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"},\"audio\":{\"id\":\"u\","
+        "\"transcript\":\"Hel\"}}}]}",
+        "{\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\"{\\\"a\\\"\"},\"audio\":{\"data\":\"AAAA\","
+        "\"transcript\":\"lo\"}}}]}",
+        "{\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\":1}\"},\"audio\":{\"data\":\"BBBB\","
+        "\"expires_at\":9}}}]}",
+        NULL};
+    expect(chunks, "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                   "\"content\":null,\"function_call\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"},"
+                   "\"audio\":{\"id\":\"u\",\"data\":\"AAAABBBB\",\"transcript\":\"Hello\",\"expires_at\":9}},"
+                   "\"finish_reason\":null}]}");
+}
+
+static void lists_are_joined(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "{\"choices\":[{\"delta\":{\"annotations\":[{\"url\":\"a\"}],\"images\":[1]}}]}",
+        "{\"choices\":[{\"delta\":{\"annotations\":[{\"url\":\"b\"}],\"images\":[]}}]}", NULL};
+    expect(chunks, "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+                   "\"content\":null,\"annotations\":[{\"url\":\"a\"},{\"url\":\"b\"}],\"images\":[1]},"
+                   "\"finish_reason\":null}]}");
+}
+
 static void reasoning_refusals_logprobs_and_unknown_members_are_kept(void **state) {
     (void)state;
     static const char *const chunks[] = {"{\"system_fingerprint\":\"fp\",\"choices\":[{\"index\":0,\"delta\":{"
@@ -182,6 +239,10 @@ int main(void) {
         cmocka_unit_test(cumulative_usage_is_never_added_up),
         cmocka_unit_test(choices_stay_apart),
         cmocka_unit_test(tool_calls_are_put_together_by_their_index),
+        cmocka_unit_test(tool_calls_of_the_same_index_stay_apart),
+        cmocka_unit_test(pieces_of_a_tool_call_are_told_from_a_new_one_by_its_name),
+        cmocka_unit_test(audio_and_the_old_function_call_are_put_together),
+        cmocka_unit_test(lists_are_joined),
         cmocka_unit_test(reasoning_refusals_logprobs_and_unknown_members_are_kept),
         cmocka_unit_test(the_text_of_the_first_choice_is_handed_out),
         cmocka_unit_test(content_in_parts_joins_the_text_and_is_kept),
