@@ -30,7 +30,9 @@ def ask(verb, **fields):
 
 def handle(offset, body):
     event = msgpack.unpackb(body, strict_map_key=False)
-    print(offset, *(event.get(field, "-") for field in ("event", "provider", "model", "call_id")), flush=True)
+    line = " ".join(str(event.get(field, "-")) for field in ("event", "provider", "model", "call_id"))
+    sys.stdout.write(f"{offset} {line}\n")  # at once, so that a kill leaves no half of it
+    sys.stdout.flush()
 
 def commit():
     """Stores the cursor, or goes to where somebody else has moved it (steno replay)."""

@@ -26,7 +26,7 @@ MADE = SOURCE / "build" / "examples"  # what npm, cargo and go make of them, kep
 LINES_MAX = 80  # of code in an example of a subscriber
 CRATES = pathlib.Path("/usr/share/cargo/registry")
 CARGO = ("cargo", "build", "--quiet", "--offline", "--config", 'source.crates-io.replace-with="debian"', "--config", f'source.debian.directory="{CRATES}"')
-PYTHON = ["/usr/bin/python3", "-u"]
+PYTHON = ["/usr/bin/python3"]
 
 
 def skip(why, required=False):
