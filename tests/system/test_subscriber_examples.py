@@ -122,10 +122,9 @@ class Subscribers(test_subscribers.SubscriberTest):
             out.close()
             daemon = self.start_daemon()
             out = self.publisher()
+            before = self.last()
             self.emit_many(out, 20)
-        before = self.last()
-        self.emit_many(out, 10)
-        self.stored(before + 10)
+            self.stored(before + 20)
         self.assertEqual(self.caught_up(), self.journal(), "no hole and no double over a restart of the daemon")
 
         for _ in range(3):  # the subscriber is killed in mid-stream, and misses what comes meanwhile
@@ -135,7 +134,7 @@ class Subscribers(test_subscribers.SubscriberTest):
             self.kill(process)
             self.emit_many(out, 20)
             process = self.follow(argv, "example")
-        self.stored(before + 10 + 240)
+        self.stored(before + 20 + 240)
         lines = self.caught_up()
         self.assertEqual(sorted(set(lines), key=lambda line: int(line.split()[0])), self.journal(), "at least once")
         offsets = [int(line.split()[0]) for line in lines]
