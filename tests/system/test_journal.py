@@ -141,13 +141,18 @@ while True:
         subscriber = self.socket(zmq.SUB, "events.out")
         self.addCleanup(subscriber.close)
         subscriber.subscribe("test.probe")
+        subscriber.subscribe("steno.heartbeat")  # asked for after it, so one that comes says that the daemon knows of both
+        self.assertTrue(subscriber.poll(30000), "no heartbeat")
+        subscriber.unsubscribe("steno.heartbeat")
         wait_for(lambda: all((self.dir / f"replayer-{number}").stat().st_size for number in range(6)), "all of them to be at work")
         waits = []
         for _ in range(100):
             start = time.monotonic()
             peer.two(event("test.probe"))
-            self.assertTrue(subscriber.poll(10000), "the probe is not stored")
-            subscriber.recv_multipart()
+            while True:
+                self.assertTrue(subscriber.poll(10000), "the probe is not stored")
+                if subscriber.recv_multipart()[0] != b"steno.heartbeat":
+                    break
             waits.append(time.monotonic() - start)
         waits.sort()
         print(f"median {waits[50] * 1e3:.1f} ms, worst {waits[-1] * 1e3:.1f} ms", flush=True)
