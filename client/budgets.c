@@ -107,16 +107,20 @@ static bool is_in(const char *listed, const budget_scope *scope) {
     return false;
 }
 
+/* Cents, and where these say nothing, as much as prices of a token have. */
+static int decimals(double dollars) { return dollars > 0 && dollars < 0.01 ? 8 : 2; }
+
 static void refuse(const json_t *budget, const char *scope, double until, steno_error *error) {
     char end[32] = "it is raised";
     const time_t seconds = (time_t)until;
     struct tm local;
     const char *period = json_string_value(json_object_get(budget, "period"));
+    const double spent = json_number_value(json_object_get(budget, "spent_usd")),
+                 limit = json_number_value(json_object_get(budget, "limit_usd"));
     if (until > 0 && localtime_r(&seconds, &local)) strftime(end, sizeof end, "%Y-%m-%d %H:%M", &local);
     failure_set(error, "BudgetExceeded", 0, false,
-                "the budget of %.200s is used up: $%.2f of $%.2f%s%.16s; calls are refused until %s", scope,
-                json_number_value(json_object_get(budget, "spent_usd")),
-                json_number_value(json_object_get(budget, "limit_usd")), period && until > 0 ? " this " : "",
+                "the budget of %.200s is used up: $%.*f of $%.*f%s%.16s; calls are refused until %s", scope,
+                decimals(spent), spent, decimals(limit), limit, period && until > 0 ? " this " : "",
                 period && until > 0 ? period : "", end);
 }
 
