@@ -42,11 +42,20 @@ def handle(offsets):
         last = max(last, offsets[-1])
 
 
+def commit():
+    global committed
+    if ask("commit", name=name, offset=last):
+        committed = last
+
+
 def replay():
+    """Moves the cursor on the way, too: a life may be too short to catch up in."""
     global last
     while reply := ask("replay", after=last):
         handle([offset for offset, _, _ in reply["events"]])
         last = max(last, reply["last"])
+        if last - committed >= COMMIT_EVERY:
+            commit()
         if reply["end"]:
             return
 
@@ -80,5 +89,5 @@ while True:
             replay()
             fresh, end = [], last
     handle(fresh)
-    if last > committed and (last - committed >= COMMIT_EVERY or not fresh) and ask("commit", name=name, offset=last):
-        committed = last
+    if last > committed and (last - committed >= COMMIT_EVERY or not fresh):
+        commit()
