@@ -88,9 +88,15 @@ static void check_prices(pricing *self) {
     self->prices_complained = damaged;
 }
 
+/* How far the calls are priced. Never before the cursor: a subscriber that no daemon has answered yet stands at 0. */
+static uint64_t reached(const pricing *self) {
+    const uint64_t offset = steno_subscriber_offset(self->subscriber), cursor = cost_log_cursor(self->log);
+    return offset > cursor ? offset : cursor;
+}
+
 /* Writes what is in hand. Waits for a database that is locked or full; nothing is read from the bus meanwhile. */
 static steno_status write_rows(pricing *self, steno_error *error) {
-    const uint64_t offset = steno_subscriber_offset(self->subscriber);
+    const uint64_t offset = reached(self);
     steno_status status;
     while (may_work_later(status = cost_log_write(self->log, self->rows, self->count, offset, error))) {
         if (!self->complained) complain("the costs wait", error);
@@ -108,7 +114,7 @@ static steno_status write_rows(pricing *self, steno_error *error) {
 
 static bool write_due(const pricing *self) {
     if (self->count == BATCH_ROWS) return true;
-    const bool something = self->count > 0 || steno_subscriber_offset(self->subscriber) != cost_log_cursor(self->log);
+    const bool something = self->count > 0 || reached(self) != cost_log_cursor(self->log);
     return something && clock_until(self->write_at) == 0;
 }
 

@@ -274,6 +274,18 @@ class Cost(SubscriberTest):
         self.assertEqual([row["source"] for row in rows if row["price_model"] and row["price_date"]], ["table", "cache"])
         self.assertEqual((cost["cache"], cost["reported"], cost["unknown"]), (0, self.PICO // 4, None))
 
+    def test_its_cursor_stays_while_no_daemon_answers(self):
+        daemon = self.start_daemon()
+        cost = self.start_cost()
+        self.emit(self.publisher(), model="gpt-4o-mini", usage={"prompt_tokens": 1000, "completion_tokens": 100})
+        cursor = "select offset, updated from subscriber where name = 'steno-cost'"
+        before = wait_for(lambda: [row for row in self.sql(cursor) if row["offset"] == self.sql("select max(offset) as last from event")[0]["last"]], "the cost")
+        self.stop(cost)
+        self.stop(daemon, signal.SIGKILL)
+        self.start_cost()
+        time.sleep(2.5)  # it looks whether there is something to write once a second
+        self.assertEqual(self.sql("select offset from subscriber where name = 'steno-cost'"), [{"offset": before[0]["offset"]}])
+
     def test_roll_ups_are_the_sums_and_stay_so_over_every_replay(self):
         self.start_daemon()
         self.start_cost()
