@@ -374,6 +374,27 @@ static void no_damage_gets_through(void **state) {
     close(fd);
 }
 
+/* The writer puts the magic last: a header without it is one that is being written, whatever of the rest is there already. */
+static void a_header_without_its_magic_is_waited_for(void **state) {
+    (void)state;
+    spool_writer *writer = writer_open(SPOOL_BYTES_MAX);
+    append(writer, 1);
+    char path[SPOOL_PATH_BYTES];
+    segment_path(path, 1);
+    const int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    const uint64_t none = 0;
+    assert_int_equal(pwrite(fd, &none, sizeof none, 0), sizeof none);
+    spool_reader *reader = reader_open(1);
+    expect_end(reader);
+    expect_end(reader);
+    assert_int_equal(pwrite(fd, SPOOL_MAGIC, sizeof none, 0), sizeof none);
+    expect(reader, 1);
+    close(fd);
+    spool_reader_close(reader);
+    spool_writer_close(writer);
+}
+
 static void a_publisher_that_wrote_nothing_leaves_nothing(void **state) {
     (void)state;
     spool_writer_close(writer_open(SPOOL_BYTES_MAX));
@@ -452,6 +473,7 @@ int main(void) {
         TEST(a_child_does_not_keep_a_dead_owner_alive),
         TEST(records_before_and_after_the_damage_are_read),
         TEST(no_damage_gets_through),
+        TEST(a_header_without_its_magic_is_waited_for),
         TEST(a_publisher_that_wrote_nothing_leaves_nothing),
         TEST(foreign_files_are_passed_over),
         TEST(threads_append_at_once_while_the_sender_prepares),
