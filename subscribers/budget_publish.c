@@ -73,7 +73,7 @@ static steno_status mark(budget_publish *self, sqlite3 *database, steno_error *e
     return STENO_OK;
 }
 
-/* Waits until what is in the spools is in the journal: an alert of the life before may be among it. */
+/* Waits until what is in the spools is in the journal: the life before may have left alerts there, which are not to be told again, and not after ours. */
 static steno_status flush(budget_publish *self, steno_error *error) {
     const steno_value *reply;
     cleanup(clean_control) steno_control *control = NULL;
@@ -113,25 +113,37 @@ static steno_status emit(budget_publish *self, sqlite3_stmt *row, steno_error *e
     return steno_emit(self->client, draft, NULL, error);
 }
 
-/* The oldest row that is open: published if the journal does not have it, and noted in self->unmarked. STENO_END: there is none. */
-static steno_status publish_next(budget_publish *self, sqlite3 *database, steno_error *error) {
+/* STENO_END: there is none. */
+static steno_status find_open(sqlite3 *database, sqlite3_stmt **row, steno_error *error) {
     static const char sql[] =
         "SELECT id, budget, scope, period, period_start, period_end, pico_limit, pico_spent, threshold, stop"
         " FROM budget_alert WHERE published IS NULL ORDER BY decided, threshold, id LIMIT 1";
+    if (sqlite3_prepare_v2(database, sql, -1, row, NULL)) return fail(database, "cannot read an alert", error);
+    const int code = sqlite3_step(*row);
+    if (code == SQLITE_DONE) return STENO_END;
+    return code == SQLITE_ROW ? STENO_OK : fail(database, "cannot read an alert", error);
+}
+
+/* Once a life, before its first alert. No statement may be open: it would go on to see the journal as it was before the flush. */
+static steno_status wait_for_spools(budget_publish *self, sqlite3 *database, steno_error *error) {
+    cleanup(clean_statement) sqlite3_stmt *row = NULL;
+    if (self->tries >= FLUSH_TRIES) return STENO_OK;
+    steno_status status = find_open(database, &row, error);
+    if (status) return status;
+    sqlite3_reset(row);
+    self->tries++;
+    status = flush(self, error);
+    if (!status) self->tries = FLUSH_TRIES; /* all of that life is in the journal now */
+    return status;
+}
+
+/* The oldest row that is open: published if the journal does not have it, and noted in self->unmarked. STENO_END: there is none. */
+static steno_status publish_next(budget_publish *self, sqlite3 *database, steno_error *error) {
     cleanup(clean_statement) sqlite3_stmt *row = NULL;
     bool there = false;
-    if (sqlite3_prepare_v2(database, sql, -1, &row, NULL)) return fail(database, "cannot read an alert", error);
-    const int code = sqlite3_step(row);
-    if (code == SQLITE_DONE) return STENO_END;
-    if (code != SQLITE_ROW) return fail(database, "cannot read an alert", error);
+    steno_status status = find_open(database, &row, error);
+    if (status) return status;
     const char *id = (const char *)sqlite3_column_text(row, 0);
-    steno_status status = STENO_OK;
-    if (!self->sure && self->tries < FLUSH_TRIES) {
-        self->tries++;
-        status = flush(self, error);
-        if (status) return status;
-        self->tries = FLUSH_TRIES; /* all of that life is in the journal now */
-    }
     if (!self->sure) status = find_event(database, id, &there, error);
     if (!status && !there) status = emit(self, row, error);
     if (!status) snprintf(self->unmarked, sizeof self->unmarked, "%s", id);
@@ -140,6 +152,7 @@ static steno_status publish_next(budget_publish *self, sqlite3 *database, steno_
 
 steno_status budget_publish_run(budget_publish *self, sqlite3 *database, steno_error *error) {
     steno_status status = mark(self, database, error);
+    if (!status) status = wait_for_spools(self, database, error);
     while (!status) {
         status = publish_next(self, database, error);
         if (!status) status = mark(self, database, error);
