@@ -21,7 +21,9 @@ class SupervisionTest(DaemonTest):
         for name, keys in sections.items():
             keys = keys if isinstance(keys, dict) else {"command": keys}
             text += f"[subscriber {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
-        (self.dir / "stenod.ini").write_text(text)
+        # At once: a daemon that is still at an earlier SIGHUP may read it at any moment, and an empty file means a steno-cost.
+        (self.dir / "stenod.ini.new").write_text(text)
+        (self.dir / "stenod.ini.new").rename(self.dir / "stenod.ini")
 
     def children(self):
         return {child["name"]: child for child in self.status()["children"]}
