@@ -12,7 +12,7 @@ import msgpack
 import zmq
 
 import harness
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, keep_clear_of_the_quarter, wait_for
 
 PICO = 10**12
 
@@ -104,6 +104,7 @@ class Stopping(Budgets):
         print(f"stopped after {made} calls with room for about 50", flush=True)
 
     def test_edits_are_noticed_while_no_call_comes(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.start_cost()
@@ -132,6 +133,7 @@ class Stopping(Budgets):
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
 
     def test_a_stop_outlives_steno_cost_and_is_taken_off_by_the_next_one(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         cost = self.start_cost()
@@ -162,6 +164,7 @@ class Stopping(Budgets):
         self.assertEqual((self.dir / "budgets.json").read_text(), theirs)
 
     def test_a_call_that_ends_late_counts_in_the_period_in_which_it_began(self):
+        keep_clear_of_the_quarter()
         now = time.time()
         self.start_daemon()
         out = self.publisher()
@@ -179,6 +182,7 @@ class Stopping(Budgets):
 
 
     def test_a_period_ends_by_the_clock_while_no_call_comes(self):
+        keep_clear_of_the_quarter()
         clock = self.dir / "clock"
         clock.write_text("0")
         shim = harness.BIN.parent / "tests" / "clock_shim.so"
@@ -209,6 +213,7 @@ class Stopping(Budgets):
 
 class Alerts(Budgets):
     def test_each_threshold_is_told_once_with_all_there_is_to_know(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.budget("set", "--scope", "user:alice", "--limit", "20", "--per", "month", "--stop")
@@ -244,6 +249,7 @@ class Alerts(Budgets):
         self.assertNotIn("until", self.alerts()[0])
 
     def test_a_handler_gets_it(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         handler = self.start("steno-exec", "alert.", "--", "sh", "-c", f"cat >> {self.dir}/mail; echo >> {self.dir}/mail")
         self.budget("set", "--scope", "model:nobody-knows", "--limit", "2", "--per", "day")
@@ -371,6 +377,7 @@ class CommandLine(Budgets):
             self.assertIn(why, self.budget("list", check=False).stderr)
 
     def test_list_shows_what_is_spent_and_the_pace(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.start_cost()
