@@ -61,6 +61,13 @@ def keep_clear_of_the_quarter(seconds=PATIENCE):
         time.sleep(left + 0.1)
 
 
+def put(path, text):
+    """Puts another file in the place of the old one: a program that reads it whenever it likes sees one or the other, and no half."""
+    new = path.with_name(path.name + ".put")
+    new.write_text(text)
+    new.rename(path)
+
+
 def held_port(test):
     """A port that nobody listens on, and that nobody else is given until the test is over. A server that sets SO_REUSEADDR can take it."""
     holder = socket.socket()

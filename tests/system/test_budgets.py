@@ -12,7 +12,7 @@ import msgpack
 import zmq
 
 import harness
-from harness import PATIENCE, keep_clear_of_the_quarter, wait_for
+from harness import PATIENCE, keep_clear_of_the_quarter, put, wait_for
 
 PICO = 10**12
 
@@ -124,9 +124,9 @@ class Stopping(Budgets):
         self.budget("set", "--scope", "app:cron", "--limit", "31", "--stop", "--per", "total")
         self.budget("set", "--scope", "user:alice", "--limit", "20")  # no stop any more
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
-        (self.dir / "stenod.ini").write_text("[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
+        put(self.dir / "stenod.ini", "[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
         self.wait_for_stopped("model:nobody-knows", "provider:openai", "tag:night")
-        (self.dir / "stenod.ini").write_text("[budget night]\nscope = tag:night\nlimit = 1x\nstop = yes\n")
+        put(self.dir / "stenod.ini", "[budget night]\nscope = tag:night\nlimit = 1x\nstop = yes\n")
         wait_for(lambda: "limit is dollars" in (self.dir / "steno-cost.log").read_text(), "a complaint")
         self.assertEqual(self.stopped(), ["model:nobody-knows", "provider:openai", "tag:night"])
         (self.dir / "stenod.ini").unlink()
@@ -143,13 +143,13 @@ class Stopping(Budgets):
         self.stop(cost, signal.SIGKILL)
         # The next life can't read the budgets at first: it leaves the list alone.
         good = (self.dir / "budgets.ini").read_text()
-        (self.dir / "budgets.ini").write_text("[budget")
+        put(self.dir / "budgets.ini", "[budget")
         self.start_cost()
         wait_for(lambda: "budgets.ini, line 1" in (self.dir / "steno-cost.log").read_text(), "a complaint")
         self.spend(out, 1.0)
         self.wait_for_rows(2, "SELECT 1 FROM cost")
         self.assertEqual(self.stopped(), ["all"])
-        (self.dir / "budgets.ini").write_text(good.replace("limit = 1", "limit = 3"))
+        put(self.dir / "budgets.ini", good.replace("limit = 1", "limit = 3"))
         self.wait_for_stopped()
 
     def test_a_list_of_somebody_else_is_left_alone_while_no_budget_stops(self):
@@ -192,11 +192,9 @@ class Stopping(Budgets):
         self.start_cost(env=env)
         self.spend(self.publisher(), 1.5)
         self.wait_for_stopped("all")
-        (self.dir / "clock.new").write_text("86400")
-        (self.dir / "clock.new").rename(clock)
+        put(clock, "86400")
         self.wait_for_stopped()
-        (self.dir / "clock.new").write_text("0")
-        (self.dir / "clock.new").rename(clock)
+        put(clock, "0")
         self.wait_for_stopped("all")
         self.assertEqual(self.thresholds("all"), [50, 80, 100])
 

@@ -10,7 +10,7 @@ import unittest
 import msgpack
 
 import harness
-from harness import BIN, wait_for
+from harness import BIN, wait_for, wait_for_count
 
 
 class Cli(harness.SystemTest):
@@ -134,7 +134,7 @@ class Cli(harness.SystemTest):
         daemon.send_signal(signal.SIGSTOP)
         with open(self.dir / "events") as file:
             emit = self.start("steno", "emit", stdin=file)
-        wait_for(lambda: self.spool_bytes() > 190 << 20 or emit.poll() is not None, "the spool to be nearly full")
+        wait_for_count(self.spool_bytes, 190 << 20, "the spool to be nearly full" + self.logs())
         daemon.send_signal(signal.SIGCONT)
         self.assertEqual(emit.wait(4 * harness.PATIENCE), 0, self.logs()[-500:])  # a third of a gigabyte
         self.steno("flush", "--timeout", str(harness.PATIENCE))

@@ -9,7 +9,7 @@ import termios
 import time
 
 from daemon_peers import DaemonTest, Peer, event
-from harness import main, wait_for
+from harness import main, put, wait_for
 
 SLEEP = "sleep 1000"
 
@@ -21,7 +21,7 @@ class SupervisionTest(DaemonTest):
         for name, keys in sections.items():
             keys = keys if isinstance(keys, dict) else {"command": keys}
             text += f"[subscriber {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
-        (self.dir / "stenod.ini").write_text(text)
+        put(self.dir / "stenod.ini", text)  # it may be read at this moment, for an earlier SIGHUP
 
     def children(self):
         return {child["name"]: child for child in self.status()["children"]}
