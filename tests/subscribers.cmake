@@ -51,7 +51,7 @@ target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_
 
 # steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
 add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
-set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 300 LABELS system FIXTURES_SETUP otlp_decoder)
+set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 900 LABELS system FIXTURES_SETUP otlp_decoder)
 steno_system_test(test_otlp)
 set_property(TEST system_test_otlp PROPERTY FIXTURES_REQUIRED otlp_decoder)
 set_property(TEST system_test_otlp APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
@@ -76,4 +76,4 @@ steno_system_test(test_subscriber_plugin)
 
 # The examples in other languages, what the README shows, and the golden vectors. Building them takes a while, the first time.
 steno_system_test(test_subscriber_examples)
-set_tests_properties(system_test_subscriber_examples PROPERTIES TIMEOUT 900)
+set_tests_properties(system_test_subscriber_examples PROPERTIES TIMEOUT 1800)

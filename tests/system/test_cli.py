@@ -10,7 +10,7 @@ import unittest
 import msgpack
 
 import harness
-from harness import BIN, wait_for
+from harness import BIN, wait_for, wait_for_count
 
 
 class Cli(harness.SystemTest):
@@ -134,10 +134,10 @@ class Cli(harness.SystemTest):
         daemon.send_signal(signal.SIGSTOP)
         with open(self.dir / "events") as file:
             emit = self.start("steno", "emit", stdin=file)
-        wait_for(lambda: self.spool_bytes() > 190 << 20 or emit.poll() is not None, "the spool to be nearly full")
+        wait_for_count(self.spool_bytes, 190 << 20, "the spool to be nearly full" + self.logs())
         daemon.send_signal(signal.SIGCONT)
-        self.assertEqual(emit.wait(harness.PATIENCE), 0, self.logs()[-500:])
-        self.steno("flush")
+        self.assertEqual(emit.wait(4 * harness.PATIENCE), 0, self.logs()[-500:])  # a third of a gigabyte
+        self.steno("flush", "--timeout", str(harness.PATIENCE))
         (row,) = self.sql("SELECT count(*) AS n, count(DISTINCT call_id) AS ids, min(seq) AS first, max(seq) AS last FROM event")
         self.assertEqual((row["n"], row["ids"], row["first"], row["last"]), (5000, 5000, 1, 5000))
         self.assertEqual(self.sql("SELECT * FROM loss"), [])
@@ -181,6 +181,7 @@ class Cli(harness.SystemTest):
         self.expect_error("show", status=2)
 
     def test_cost(self):
+        harness.keep_clear_of_the_quarter()
         self.fill()
         rows = {row["model"]: row for row in json.loads(self.steno("cost", "--by", "model", "--json").stdout)}
         self.assertEqual(rows["gpt-4o-mini"]["calls"], 2)

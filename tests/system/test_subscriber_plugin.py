@@ -121,6 +121,8 @@ class Plugin(test_subscribers.SubscriberTest):
                 self.stop(daemon, signal.SIGKILL)
                 daemon = self.start_daemon()
             self.stop(process, signal.SIGKILL)
+        self.plugin("--name", "mortal", HOOKS)  # the last life comes to the end
+        wait_for(lambda: set(lines) <= set(self.lines("out")), "all lines" + self.logs())
         text = (self.dir / "out").read_text()
         self.assertEqual(set(text.splitlines()) & set(lines), set(lines))
         for run in text.split(lines[0] + "\n"):  # each begins at the cursor

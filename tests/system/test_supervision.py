@@ -9,7 +9,7 @@ import termios
 import time
 
 from daemon_peers import DaemonTest, Peer, event
-from harness import main, wait_for
+from harness import main, put, wait_for
 
 SLEEP = "sleep 1000"
 
@@ -21,9 +21,7 @@ class SupervisionTest(DaemonTest):
         for name, keys in sections.items():
             keys = keys if isinstance(keys, dict) else {"command": keys}
             text += f"[subscriber {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
-        # At once: a daemon that is still at an earlier SIGHUP may read it at any moment, and an empty file means a steno-cost.
-        (self.dir / "stenod.ini.new").write_text(text)
-        (self.dir / "stenod.ini.new").rename(self.dir / "stenod.ini")
+        put(self.dir / "stenod.ini", text)  # it may be read at this moment, for an earlier SIGHUP
 
     def children(self):
         return {child["name"]: child for child in self.status()["children"]}
@@ -121,7 +119,7 @@ class Reload(SupervisionTest):
 
     def test_the_place_of_a_child_that_does_not_end_is_taken_when_it_is_killed(self):
         deaf = self.script("deaf.py", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\nwhile True: signal.pause()\n")
-        self.configure(a={"command": deaf, "stop_timeout": 1}, b=SLEEP)
+        self.configure(a={"command": deaf, "stop_timeout": 3}, b=SLEEP)
         daemon = self.start_daemon()
         before = self.running("a", "b")
         wait_for(lambda: self.children()["a"]["said"] == "deaf", "the deaf one")
@@ -132,7 +130,7 @@ class Reload(SupervisionTest):
         self.configure(a="sleep 999", b=SLEEP)
         self.reload(daemon)
         after = wait_for(lambda: (pids := self.pids())["a"] not in (0, None, before["a"]) and pids, "its successor")
-        self.assertGreaterEqual(time.monotonic() - began, 0.9, "the time that its own section gave it")
+        self.assertGreaterEqual(time.monotonic() - began, 2.9, "the time that its own section gave it")
         self.assertEqual((after["b"], self.children()["a"]["command"]), (before["b"], "sleep 999"))
         self.assertFalse(os.path.exists(f"/proc/{before['a']}"))
 
@@ -203,6 +201,7 @@ class Stopping(SupervisionTest):
         parent, child = pty.openpty()
 
         def take_terminal():
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup
             os.setsid()
             import fcntl
             fcntl.ioctl(child, termios.TIOCSCTTY, 0)
@@ -263,7 +262,7 @@ class Misbehaving(SupervisionTest):
         self.configure(a=talk)
         self.start_daemon()
         wait_for(lambda: self.children()["a"]["restarts"] >= 1, "its end")
-        self.assertEqual(self.children()["a"]["said"], "the very last")
+        wait_for(lambda: self.children()["a"]["said"] == "the very last", "its last words")  # the next one may be in the middle of it
         self.assertEqual(self.log_text().split("again in 0.5")[0].count("[a] line"), 50)
 
 
