@@ -144,6 +144,22 @@ class Recost(Budgets):
                          [{k: v for k, v in row.items() if k not in ("price_date", "price_source")} for _, row in sorted(before.items())])
         self.assertEqual(self.thresholds("user:alice"), [50, 80, 100])
 
+    def test_budgets_follow_whichever_of_two_runs_writes(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "5", "--per", "total", "--stop")
+        self.spend(out, 6)
+        self.wait_for_stopped("all")
+        # As two runs do it, of which the one that began first is the last to write.
+        for run, dollars in ((2, 5.5), (1, 4), (2, 7), (1, 3)):
+            with sqlite3.connect(self.dir / "log.db", timeout=10) as log:
+                log.execute("INSERT INTO recost (id, started) VALUES (1, 0), (2, 0) ON CONFLICT DO NOTHING")
+                log.execute("UPDATE spend SET pico_dollars = ?", (int(dollars * PICO),))
+                log.execute("UPDATE recost SET changed = changed + 1 WHERE id = ?", (run,))
+            log.close()
+            self.wait_for_stopped(*(["all"] if dollars > 5 else []))
+
     def test_beside_a_flood_nothing_is_lost_counted_twice_or_held_up(self):
         self.start_daemon()
         out = self.publisher()
