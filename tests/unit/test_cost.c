@@ -187,6 +187,60 @@ static void every_entry_of_the_table_is_sane(void **state) {
     json_decref(table);
 }
 
+static double price_at(const json_t *row, const char *key) {
+    const json_t *value = json_object_get(row, key);
+    return value ? json_number_value(value) : -1;
+}
+
+/* The price of `key` is at least `least` and at most `most` times that of `other`, where the entry has both. */
+static void expect_between(const char *model, const json_t *row, const char *key, const char *other, double least,
+                           double most) {
+    const double price = price_at(row, key), to = price_at(row, other);
+    if (price < 0 || to <= 0) return;
+    if (price < least * to * 0.999 || price > most * to * 1.001)
+        fail_msg("%s: %s is %g, beside %s of %g", model, key, price, other, to);
+}
+
+/* A price per thousand or million, of another kind or with a digit too few stands out beside its neighbours. */
+static void prices_of_an_entry_are_in_proportion(void **state) {
+    (void)state;
+    static const struct {
+        const char *kind, *beside;
+        double least, most;
+    } kinds[] = {{"output_cost_per_token", "input_cost_per_token", 0.5, 20},
+                 {"cache_read_input_token_cost", "input_cost_per_token", 0.005, 1},
+                 {"cache_creation_input_token_cost", "input_cost_per_token", 1, 1.5},
+                 {"cache_creation_input_token_cost_above_1hr", "input_cost_per_token", 1.5, 2.5}};
+    static const struct {
+        const char *suffix;
+        double least, most;
+    } variants[] = {{"_flex", 0.4, 0.7},
+                    {"_batches", 0.4, 0.7},
+                    {"_priority", 1, 2.6},
+                    {"_above_100k_tokens", 1.2, 5},
+                    {"_above_128k_tokens", 1.2, 2.1},
+                    {"_above_200k_tokens", 1.2, 2.1},
+                    {"_above_272k_tokens", 1.2, 2.1}};
+    json_t *table = load(STENO_SOURCE_DIR "/client/prices.json"), *row;
+    const char *model;
+    json_object_foreach(table, model, row) {
+        const bool embedding = !strcmp(text_of(row, "mode"), "embedding");
+        for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+            char key[128], beside[128];
+            if (kind || !embedding)
+                expect_between(model, row, kinds[kind].kind, kinds[kind].beside, kinds[kind].least, kinds[kind].most);
+            for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+                snprintf(key, sizeof key, "%s%s", kinds[kind].kind, variants[i].suffix);
+                expect_between(model, row, key, kinds[kind].kind, variants[i].least, variants[i].most);
+                snprintf(beside, sizeof beside, "%s%s", kinds[kind].beside, variants[i].suffix);
+                if (kind || !embedding) expect_between(model, row, key, beside, kinds[kind].least, kinds[kind].most);
+            }
+        }
+        if (embedding && price_at(row, "output_cost_per_token") > 0) fail_msg("%s: what does it complete?", model);
+    }
+    json_decref(table);
+}
+
 static void a_breakdown_names_prices_that_are_a_parents(void **state) {
     (void)state;
     static const char prices[] =
@@ -235,6 +289,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_comes_out_as_by_hand),
         cmocka_unit_test(every_entry_of_the_table_is_sane),
+        cmocka_unit_test(prices_of_an_entry_are_in_proportion),
         cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
         cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
         cmocka_unit_test(regions_are_read_from_hosts),
