@@ -237,6 +237,40 @@ static void prices_of_an_entry_are_in_proportion(void **state) {
             }
         }
         if (embedding && price_at(row, "output_cost_per_token") > 0) fail_msg("%s: what does it complete?", model);
+        if (embedding && !strstr(model, "embed") && !strstr(model, "ada") && !strstr(model, "bge"))
+            fail_msg("%s: an embedding?", model);
+    }
+    json_decref(table);
+}
+
+/* Whether `dated` is `name` with the date of a snapshot, or -latest. */
+static bool is_snapshot(const char *dated, const char *name) {
+    const size_t size = strlen(name);
+    if (strncmp(dated, name, size) != 0) return false;
+    char form[16] = "";
+    for (size_t i = 0; dated[size + i] && i + 1 < sizeof form; i++)
+        form[i] = dated[size + i] >= '0' && dated[size + i] <= '9' ? 'd' : dated[size + i];
+    return !strcmp(form, "-latest") || !strcmp(form, "-dddddddd") || !strcmp(form, "@dddddddd") ||
+           !strcmp(form, "-dddd-dd-dd");
+}
+
+/* The same model at the same price is so in every tier, and for long prompts. */
+static void a_snapshot_at_its_familys_price_has_all_of_its_prices(void **state) {
+    (void)state;
+    json_t *table = load(STENO_SOURCE_DIR "/client/prices.json"), *row, *other, *value;
+    const char *model, *name, *key;
+    json_object_foreach(table, model, row) {
+        json_object_foreach(table, name, other) {
+            if (!is_snapshot(model, name) ||
+                strcmp(text_of(row, "litellm_provider"), text_of(other, "litellm_provider")) ||
+                price_at(row, "input_cost_per_token") != price_at(other, "input_cost_per_token") ||
+                price_at(row, "output_cost_per_token") != price_at(other, "output_cost_per_token"))
+                continue;
+            for (int back = 0; back < 2; back++) json_object_foreach(back ? other : row, key, value) {
+                    if (json_is_number(value) && price_at(back ? row : other, key) != json_number_value(value))
+                        fail_msg("%s and %s have not the same %s", model, name, key);
+                }
+        }
     }
     json_decref(table);
 }
@@ -290,6 +324,7 @@ int main(void) {
         cmocka_unit_test(every_case_comes_out_as_by_hand),
         cmocka_unit_test(every_entry_of_the_table_is_sane),
         cmocka_unit_test(prices_of_an_entry_are_in_proportion),
+        cmocka_unit_test(a_snapshot_at_its_familys_price_has_all_of_its_prices),
         cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
         cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
         cmocka_unit_test(regions_are_read_from_hosts),
