@@ -121,7 +121,7 @@ class Stopping(Budgets):
         self.budget("remove", "--scope", "all")
         self.budget("remove", "tag-night-total")
         self.budget("set", "--scope", "app:cron", "--limit", "31", "--stop", "--per", "total")
-        self.budget("set", "--scope", "user:alice", "--limit", "20")  # no stop any more
+        self.assertIn("not refused any more", self.budget("set", "--scope", "user:alice", "--limit", "20").stderr)
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
         (self.dir / "stenod.ini").write_text("[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
         self.wait_for_stopped("model:nobody-knows", "provider:openai", "tag:night")
@@ -149,6 +149,16 @@ class Stopping(Budgets):
         self.assertEqual(self.stopped(), ["all"])
         (self.dir / "budgets.ini").write_text(good.replace("limit = 1", "limit = 3"))
         self.wait_for_stopped()
+
+    def test_a_list_that_was_deleted_is_written_again(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        self.spend(out, 1.0)
+        self.wait_for_stopped("all")
+        (self.dir / "budgets.json").unlink()
+        self.wait_for_stopped("all")
 
     def test_a_list_of_somebody_else_is_left_alone_while_no_budget_stops(self):
         theirs = '{"stopped": [{"scope": "all", "until": null}]}'
