@@ -133,7 +133,7 @@ void price_rate_key(const price_rate *rate, char out[PRICE_KEY_BYTES]) {
 /* A number, or a text that is one, as JSON writes it (strtod would take hexadecimal, and the comma of a locale); at most `max`. */
 static bool read_number(const json_t *value, double max, double *out) {
     const char *text = json_string_value(value);
-    json_t *said = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    json_t *said = text && !strpbrk(text, " \t\r\n") ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
     const json_t *number = text ? said : value;
     const bool is = json_is_number(number);
     *out = json_number_value(number);

@@ -157,7 +157,8 @@ static void what_is_not_understood_is_told(void **state) {
 
 static void a_price_as_a_text_is_a_number_of_json(void **state) {
     (void)state;
-    static const char *const texts[] = {"0x10", "inf", "nan", "1,5", "1e-6x", "", "-1e-6", "1e999", "[1]", "true"};
+    static const char *const texts[] = {"0x10",  "inf",   "nan",   "1,5",   "1e-6x", "",
+                                        " 1e-6", "1e-6 ", "-1e-6", "1e999", "[1]",   "true"};
     price_table *table;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char text[128];
