@@ -150,6 +150,22 @@ class Stopping(Budgets):
         (self.dir / "budgets.ini").write_text(good.replace("limit = 1", "limit = 3"))
         self.wait_for_stopped()
 
+    def test_absurd_costs_do_not_turn_a_stop_off(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        tokens = {"prompt_tokens": 2**63 - 1, "completion_tokens": 2**63 - 1}
+        for round in range(3):  # in one transaction, and one after the other
+            for _ in range(3):
+                self.spend(out, 9e6, started=1.8e9, usage=tokens)
+            self.wait_for_rows(self.seq, "SELECT 1 FROM cost")
+            self.wait_for_stopped("all")
+            self.assertGreater(self.listed()["all-total"]["spent_usd"], 9e6)
+            (row,) = json.loads(self.steno("cost", "--json").stdout)
+            self.assertGreater(row["prompt_tokens"], 2**62)
+        self.assertEqual(self.sql("SELECT DISTINCT typeof(pico_dollars) p, typeof(prompt_tokens) t FROM spend"), [{"p": "integer", "t": "integer"}])
+
     def test_a_list_that_was_deleted_is_written_again(self):
         self.start_daemon()
         out = self.publisher()

@@ -295,6 +295,23 @@ static void a_breakdown_names_prices_that_are_a_parents(void **state) {
     prices_release(&view);
 }
 
+static void names_of_providers_are_compared_without_regard_to_case(void **state) {
+    (void)state;
+    static const struct {
+        const char *provider, *model, *entry;
+    } cases[] = {{"OpenAI", "GPT-4o", "gpt-4o"},
+                 {NULL, "OpenAI/gpt-4o", "gpt-4o"},
+                 {"Azure", "gpt-4o", "azure/gpt-4o"},
+                 {"Vertex_AI", "gemini-2.5-pro", "vertex_ai/gemini-2.5-pro"},
+                 {"Together", "Qwen/Qwen3-235B-A22B-fp8-tput", "together_ai/Qwen/Qwen3-235B-A22B-fp8-tput"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        steno_cost cost;
+        if (built_in_cost(cases[i].provider, cases[i].model, tokens(1, 1, 0), &cost))
+            fail_msg("%s has no price", cases[i].model);
+        assert_string_equal(cost.price_model, cases[i].entry);
+    }
+}
+
 static void more_than_64_bits_hold_is_no_cost(void **state) {
     (void)state;
     steno_cost cost;
@@ -326,6 +343,7 @@ int main(void) {
         cmocka_unit_test(prices_of_an_entry_are_in_proportion),
         cmocka_unit_test(a_snapshot_at_its_familys_price_has_all_of_its_prices),
         cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
+        cmocka_unit_test(names_of_providers_are_compared_without_regard_to_case),
         cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
         cmocka_unit_test(regions_are_read_from_hosts),
     };
