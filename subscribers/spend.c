@@ -41,8 +41,9 @@ static const char READ_CALL[] =
     " coalesce(model, ''), coalesce(provider, ''), coalesce(app, ''), coalesce(user, ''), tags FROM call WHERE call_id "
     "= "
     "?1";
-static const char READ_TAGS[] = "SELECT coalesce(tag.value, '') FROM (SELECT 1) LEFT JOIN json_each(CASE WHEN "
-                                "json_valid(?1) THEN ?1 END) AS tag";
+/* A tag that is there twice is one. */
+static const char READ_TAGS[] = "SELECT DISTINCT CAST(coalesce(tag.value, '') AS TEXT) FROM (SELECT 1) LEFT JOIN "
+                                "json_each(CASE WHEN json_valid(?1) THEN ?1 END) AS tag";
 /* SQLite's own sum would become a floating-point number where it goes beyond 64 bits. */
 #define PLUS(column)                                                                                            \
     column " = CASE typeof(" column " + excluded." column ") WHEN 'integer' THEN " column " + excluded." column \
