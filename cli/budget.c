@@ -33,7 +33,7 @@ static const command self = {
     .arguments_max = 2,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "  set            adds a budget, or changes the one of that name\n"
+    .notes = "  set            adds a budget, or replaces the one of that name: what is not given is as in a new one\n"
              "  list           what each has spent, of how much, and what it will have spent at this pace\n"
              "  remove [NAME]  removes it, or all of --scope (and --per)\n"
              "\n"

@@ -148,7 +148,7 @@ prices_found prices_find(const prices_view *view, const steno_cost_ask *ask, pri
                    .tried = tried,
                    .ctx = ctx};
     /* A deployment's name is the user's own; the reply says which model it is. */
-    bool deployment = self.provider && !strcmp(self.provider, "azure") && ask->answered_model;
+    bool deployment = self.provider && !strcasecmp(self.provider, "azure") && ask->answered_model;
     const char *first = deployment ? ask->answered_model : ask->model,
                *second = deployment ? ask->model : ask->answered_model;
     if (second && first && !strcasecmp(first, second)) second = NULL;
@@ -166,7 +166,7 @@ bool prices_region(const char *provider, const char *url, char out[32]) {
                  {"bedrock", "//bedrock-runtime-fips.", ".amazonaws.com"},
                  {"openai", "//", ".api.openai.com"}};
     for (size_t i = 0; provider && url && i < sizeof hosts / sizeof *hosts; i++) {
-        const char *at = strcmp(provider, hosts[i].provider) ? NULL : strstr(url, hosts[i].before);
+        const char *at = strcasecmp(provider, hosts[i].provider) ? NULL : strstr(url, hosts[i].before);
         if (!at) continue;
         at += strlen(hosts[i].before);
         size_t size = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-");

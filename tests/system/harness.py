@@ -234,7 +234,7 @@ class SystemTest(unittest.TestCase):
             figures = (1, failed, not known and not (failed and not came), known, row["source"] == "estimated", row["prompt_tokens"] or 0,
                        row["cached_tokens"] or 0, row["completion_tokens"] or 0, row["pico"] or 0, row["saved"] or 0, row["reported"] or 0)
             tags = json.loads(row["tags"] or "[]") or [""]
-            keys = [("all", ""), *((kind, row[kind] or "") for kind in ("model", "provider", "app", "user")), *(("tag", tag) for tag in tags)]
+            keys = [("all", ""), *((kind, row[kind] or "") for kind in ("model", "provider", "app", "user")), *(("tag", tag) for tag in dict.fromkeys(tags))]
             for kind, name in keys:
                 key = (kind, name, int(row["started"] / 900))
                 expected[key] = [a + b for a, b in zip(expected.get(key, [0] * len(columns)), figures)]

@@ -122,7 +122,7 @@ class Stopping(Budgets):
         self.budget("remove", "--scope", "all")
         self.budget("remove", "tag-night-total")
         self.budget("set", "--scope", "app:cron", "--limit", "31", "--stop", "--per", "total")
-        self.budget("set", "--scope", "user:alice", "--limit", "20")  # no stop any more
+        self.assertIn("not refused any more", self.budget("set", "--scope", "user:alice", "--limit", "20").stderr)
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
         put(self.dir / "stenod.ini", "[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
         self.wait_for_stopped("model:nobody-knows", "provider:openai", "tag:night")
@@ -151,6 +151,32 @@ class Stopping(Budgets):
         self.assertEqual(self.stopped(), ["all"])
         put(self.dir / "budgets.ini", good.replace("limit = 1", "limit = 3"))
         self.wait_for_stopped()
+
+    def test_absurd_costs_do_not_turn_a_stop_off(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        tokens = {"prompt_tokens": 2**63 - 1, "completion_tokens": 2**63 - 1}
+        for round in range(3):  # in one transaction, and one after the other
+            for _ in range(3):
+                self.spend(out, 9e6, started=1.8e9, usage=tokens)
+            self.wait_for_rows(self.seq, "SELECT 1 FROM cost")
+            self.wait_for_stopped("all")
+            self.assertGreater(self.listed()["all-total"]["spent_usd"], 9e6)
+            (row,) = json.loads(self.steno("cost", "--json").stdout)
+            self.assertGreater(row["prompt_tokens"], 2**62)
+        self.assertEqual(self.sql("SELECT DISTINCT typeof(pico_dollars) p, typeof(prompt_tokens) t FROM spend"), [{"p": "integer", "t": "integer"}])
+
+    def test_a_list_that_was_deleted_is_written_again(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        self.spend(out, 1.0)
+        self.wait_for_stopped("all")
+        (self.dir / "budgets.json").unlink()
+        self.wait_for_stopped("all")
 
     def test_a_list_of_somebody_else_is_left_alone_while_no_budget_stops(self):
         theirs = '{"stopped": [{"scope": "all", "until": null}]}'
