@@ -213,3 +213,11 @@ steno_status config_read(const char *path, bool required, config *out, steno_err
         if (!out->subscribers[i].stop_timeout_ms) out->subscribers[i].stop_timeout_ms = CONFIG_STOP_TIMEOUT * 1000;
     return STENO_OK;
 }
+
+/* A command may call it through sh, env or nice, so that its name anywhere counts: whoever is told wrongly looks for what is not missing. */
+const char *config_note(const config *settings) {
+    for (size_t i = 0; i < settings->subscriber_count; i++)
+        if (strstr(settings->subscribers[i].command, "steno-cost")) return NULL;
+    return "no [subscriber …] section runs steno-cost: costs stay unknown and budgets are not kept, unless it runs "
+           "elsewhere";
+}

@@ -111,6 +111,33 @@ class Reload(SupervisionTest):
         self.reload(daemon)
         wait_for(lambda: self.status()["journal_bytes"] <= 1 << 20, "a smaller journal")
 
+    def test_that_nothing_keeps_costs_is_told(self):
+        said = "no [subscriber …] section runs steno-cost"
+        self.configure(a=SLEEP)
+        daemon = self.start_daemon()
+        wait_for(lambda: said in self.log_text(), said)
+        self.assertIn(said, self.status()["config_note"])
+        status = self.steno("status")
+        self.assertEqual((status.returncode, said in status.stdout), (0, True))
+        self.reload(daemon)
+        self.assertEqual(self.log_text().count(said), 1, "once")
+        self.configure(a=SLEEP, cost="sh -c 'exec steno-cost'")
+        self.reload(daemon)
+        self.assertIsNone(self.status()["config_note"])
+        self.assertNotIn("steno-cost:", self.steno("status").stdout)
+        self.configure(a=SLEEP)
+        self.reload(daemon)
+        self.assertEqual(self.log_text().count(said), 2, "when it is so again")
+        self.stop(daemon)
+        (self.dir / "stenod.ini").unlink()
+        daemon = self.start_daemon()
+        self.assertIsNone(self.status()["config_note"])
+        self.stop(daemon)
+        self.configure(a=SLEEP)
+        self.start_daemon("--no-subscribers")
+        self.assertIsNone(self.status()["config_note"])
+        self.assertEqual(self.log_text().count(said), 2)
+
     def test_without_subscribers_none_is_started_by_a_reload(self):
         self.configure(a=SLEEP)
         daemon = self.start_daemon("--no-subscribers")
