@@ -212,6 +212,28 @@ class Stopping(SupervisionTest):
         self.running("b")
         wait_for(lambda: not self.group(pid), f"{group} to be gone")
 
+    def test_nothing_of_a_group_of_its_own_outlives_it_either(self):
+        """steno-exec gives each command a process group, and may be killed before the command has ended."""
+        keeper = self.script("keeper.py", "pid = os.fork()\nif pid == 0:\n    os.setpgid(0, 0)\n    os.execvp('sh', ['sh', '-c', 'sleep 1236; true'])\n"
+                             "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(pid, flush=True)\nwhile True: signal.pause()\n")
+        self.configure(a={"command": keeper, "stop_timeout": 1}, b=SLEEP)
+        daemon = self.start_daemon()
+
+        def group():
+            wait_for(lambda: (self.children()["a"]["said"] or "").isdigit(), "its pid")
+            pgid = int(self.children()["a"]["said"])
+            wait_for(lambda: len(self.group(pgid)) == 2, "its group")
+            return pgid
+
+        first, b = group(), self.pids()["b"]
+        os.kill(self.pids()["a"], signal.SIGKILL)
+        wait_for(lambda: not self.group(first), "the group of the killed one to be gone")
+        wait_for(lambda: self.children()["a"]["said"] != str(first), "another one")
+        second = group()
+        self.assertEqual(self.pids()["b"], b, "others are not meant")
+        self.assertEqual(self.stop(daemon), 0)
+        self.assertEqual(self.group(second), [], "the stop waits for it")
+
     @staticmethod
     def group(pgid):
         members = []
