@@ -13,6 +13,7 @@
 #include "subscribers/crash_note.h"
 #include "subscribers/dead_letter.h"
 #include "subscribers/health.h"
+#include "subscribers/hook_watch.h"
 #include "subscribers/program.h"
 #include "subscribers/stop_signal.h"
 
@@ -190,8 +191,10 @@ static bool hand_over(plugin *self, const steno_event *event) {
     char why[160];
     if (deaths && !suspect(self, event, deaths, why)) return bury(self, event, why);
     crash_note_begin(self->note, offset);
+    hook_watch_begin(offset);
     function(event, self->hooks.ctx);
     fflush(NULL);
+    hook_watch_end();
     crash_note_end(self->note);
     if (deaths) health_well(&self->health);
     return true;
@@ -236,6 +239,7 @@ int main(int argc, char **argv) {
     steno_error error;
     steno_status status = open_all(&self, &config, stamp, &error);
     if (!status) {
+        hook_watch_start(&PROGRAM);
         stop_signal_watch(self.subscriber);
         status = run(&self, &error);
         stop_signal_watch(NULL);

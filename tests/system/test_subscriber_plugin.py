@@ -160,6 +160,26 @@ class Plugin(test_subscribers.SubscriberTest):
         self.assertEqual((child["state"], child["restarts"]), ("running", 1))
         self.assertIsNone(daemon.poll())
 
+    def test_a_hook_that_hangs_is_told_and_ended_and_put_aside_in_the_end(self):
+        ini = self.dir / "stenod.ini"
+        ini.write_text(f"[subscriber hanging]\ncommand = {BIN}/steno-plugin --name hanging --retries 0 {HOOKS} failure.\nstop_timeout = 1\n")
+        daemon = self.start_daemon("--config", ini, "--no-subscribers")
+        failures = self.kinds(self.calls(), "failure")
+        self.stop(daemon)
+        self.env["STENO_TEST_HOLD"] = str(self.dir / "go")
+        daemon = self.start("stenod", "--config", ini, stdout=subprocess.DEVNULL, cwd=self.dir)
+        wait_for(self.ping, "stenod")
+        said = lambda: self.control("status")["children"][0]["said"] or ""
+        wait_for(lambda: re.search(r"event \d+: its hook has been at work for \d+ s", said()), "what it does" + self.logs())
+        self.assertEqual(self.stop(daemon), 0)
+        (self.dir / "go").touch()
+        self.start("stenod", "--config", ini, stdout=subprocess.DEVNULL, cwd=self.dir)
+        wait_for(lambda: self.letters("hanging"), "the dead letter" + self.logs())
+        last = self.sql("select max(offset) n from event where event = 'failure'")[0]["n"]
+        wait_for(lambda: self.sql("select 1 from subscriber where name = 'hanging' and offset >= ?", last), "the end" + self.logs())
+        self.assertEqual(len(self.letters("hanging")), 1)
+        self.assertGreater(len(failures), 1)
+
     def letters(self, name):
         path = self.dir / "dead-letters" / f"{name}.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
