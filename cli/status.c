@@ -74,6 +74,7 @@ static void show_summary(const steno_value *status) {
     if (number(status, "duplicates")) put_count(status, "duplicates", "duplicates", "passed over");
     if (number(status, "malformed")) put_count(status, "malformed", "malformed", "messages dropped");
     put_count(status, "losses", "losses", "events lost (table loss)");
+    if (*string(status, "config_note")) put_line("note", string(status, "config_note"));
 }
 
 static int show_publishers(const steno_value *list) {

@@ -50,6 +50,8 @@ static steno_status take_settings(steno_subscriber *self, const steno_subscriber
     self->manual = config->manual;
     self->on_missed = config->on_missed;
     self->on_missed_ctx = config->on_missed_ctx;
+    self->on_waiting = config->on_waiting;
+    self->on_waiting_ctx = config->on_waiting_ctx;
     self->phase = config->name && !config->from_set ? PHASE_CURSOR : PHASE_NOW;
     return copy_topics(self, config->topics, error);
 }

@@ -283,6 +283,25 @@ class Rotation(JsonlTest):
         self.assertEqual(self.offsets(), [1, 2])
         self.assertEqual(len(self.rotated()), 1)
 
+    def test_folder_that_is_gone_is_waited_for_and_a_new_one_is_rotated_in(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_jsonl("--rotate-size", "5K", "--gzip")
+        for _ in range(50):
+            self.emit(out, text="x" * 200)
+        self.wait_for_cursor(50)
+        wait_for(lambda: len(self.rotated(".gz")) == len(self.rotated()) > 1, "the first ones to be compressed" + self.logs())
+        self.folder.rename(self.dir / "elsewhere")
+        self.emit(out)
+        wait_for(lambda: "cannot open" in (self.problem() or ""), "the problem to be told")
+        self.folder.mkdir()
+        for _ in range(50):
+            self.emit(out, text="x" * 200)
+        self.wait_for_cursor(101)
+        self.assertEqual(self.offsets(), list(range(51, 102)))
+        wait_for(lambda: len(self.rotated(".gz")) == len(self.rotated()) > 1, "those of the new folder to be compressed" + self.logs())
+        wait_for(lambda: not self.problem(), "the problem to be over")
+
     def test_what_cannot_be_compressed_stays_and_is_told(self):
         self.start_daemon()
         plain = self.folder / "calls.jsonl.2020-01-01.000000000007"

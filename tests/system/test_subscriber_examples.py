@@ -92,7 +92,8 @@ class Subscribers(test_subscribers.SubscriberTest):
 
     def emit_many(self, out, count):
         for number in range(count):
-            self.emit(out, "success" if number % 3 == 0 else "pre_api_call", model=f"model-{number % 7}")
+            odd = {number: [b"\xff\0", float("nan"), 2**64 - 1, "\0\U0001f600"]}  # a decoder that is strict about any of it would stand still here
+            self.emit(out, "success" if number % 3 == 0 else "pre_api_call", model=f"model-{number % 7}", metadata=odd)
 
     def journal(self, where="1"):
         return [f"{row['offset']} {row['event']} {' '.join(row['topic'].split('.')[1:])} {row['call_id']}"

@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -15,7 +16,7 @@ import msgpack
 import zmq
 
 import harness
-from harness import PATIENCE, SOURCE, wait_for, wait_for_count
+from harness import BIN, PATIENCE, SOURCE, wait_for, wait_for_count
 
 
 class SubscriberTest(harness.SystemTest):
@@ -208,6 +209,29 @@ class Delivery(SubscriberTest):
         wanted = [f"{row['offset']} {row['call_id']}" for row in journal if row["event"] == "success"]
         seen = wait_for(lambda: wanted[-1] in self.lines("exec") and self.lines("exec"), "all events in steno-exec" + self.logs())
         self.assertEqual(seen, wanted)
+
+    def test_no_daemon_at_the_start_is_told_and_waited_for(self):
+        programs = {"steno-exec": ["success.", "--", "true"], "steno-jsonl": [self.dir / "file"], "steno-webhook": ["http://127.0.0.1:1/"],
+                    "steno-plugin": [BIN / "examples" / "plugin.so"]}
+        running = {name: self.start(name, *args, stdout=subprocess.DEVNULL) for name, args in programs.items()}
+        log = lambda name: (self.dir / f"{name}.log").read_text()
+        said = lambda name: f"{name}: no stenod answers on ipc://{self.dir}/control: waiting for it\n"
+        for name in programs:
+            wait_for(lambda: log(name) == said(name), f"{name} to say that it waits" + self.logs())
+        cost = self.start("steno-cost")
+        wait_for(lambda: log("steno-cost").startswith("steno-cost: waiting: "), "steno-cost to say that it waits")
+        late = self.start("steno-jsonl", self.dir / "late", log="late.log")  # told to stop before anything was there
+        wait_for(lambda: (self.dir / "late").exists(), "it to begin")
+        self.assertEqual((self.stop(late), log("late")), (0, ""))
+        self.start_daemon("--no-subscribers")
+        self.emit(self.publisher())
+        wait_for(lambda: len(self.lines("file")) == 1, "the event")
+        for name, process in running.items():
+            self.assertEqual(log(name).count("waiting for it"), 1, name)
+            self.assertIsNone(process.poll(), name)
+        wait_for(lambda: self.sql("select 1 from cost"), "the cost")
+        self.assertIn(log("steno-cost").count("waiting"), (1, 2))  # for the log, and for who writes it
+        self.assertEqual(self.stop(cost), 0)
 
     def test_daemon_killed_in_mid_stream_leaves_no_hole_and_no_double(self):
         daemon = self.start_daemon()

@@ -111,6 +111,33 @@ class Reload(SupervisionTest):
         self.reload(daemon)
         wait_for(lambda: self.status()["journal_bytes"] <= 1 << 20, "a smaller journal")
 
+    def test_that_nothing_keeps_costs_is_told(self):
+        said = "no [subscriber …] section runs steno-cost"
+        self.configure(a=SLEEP)
+        daemon = self.start_daemon()
+        wait_for(lambda: said in self.log_text(), said)
+        self.assertIn(said, self.status()["config_note"])
+        status = self.steno("status")
+        self.assertEqual((status.returncode, said in status.stdout), (0, True))
+        self.reload(daemon)
+        self.assertEqual(self.log_text().count(said), 1, "once")
+        self.configure(a=SLEEP, cost="sh -c 'exec steno-cost'")
+        self.reload(daemon)
+        self.assertIsNone(self.status()["config_note"])
+        self.assertNotIn("steno-cost:", self.steno("status").stdout)
+        self.configure(a=SLEEP)
+        self.reload(daemon)
+        self.assertEqual(self.log_text().count(said), 2, "when it is so again")
+        self.stop(daemon)
+        (self.dir / "stenod.ini").unlink()
+        daemon = self.start_daemon()
+        self.assertIsNone(self.status()["config_note"])
+        self.stop(daemon)
+        self.configure(a=SLEEP)
+        self.start_daemon("--no-subscribers")
+        self.assertIsNone(self.status()["config_note"])
+        self.assertEqual(self.log_text().count(said), 2)
+
     def test_without_subscribers_none_is_started_by_a_reload(self):
         self.configure(a=SLEEP)
         daemon = self.start_daemon("--no-subscribers")
@@ -184,6 +211,28 @@ class Stopping(SupervisionTest):
         self.reload(daemon)
         self.running("b")
         wait_for(lambda: not self.group(pid), f"{group} to be gone")
+
+    def test_nothing_of_a_group_of_its_own_outlives_it_either(self):
+        """steno-exec gives each command a process group, and may be killed before the command has ended."""
+        keeper = self.script("keeper.py", "pid = os.fork()\nif pid == 0:\n    os.setpgid(0, 0)\n    os.execvp('sh', ['sh', '-c', 'sleep 1236; true'])\n"
+                             "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(pid, flush=True)\nwhile True: signal.pause()\n")
+        self.configure(a={"command": keeper, "stop_timeout": 1}, b=SLEEP)
+        daemon = self.start_daemon()
+
+        def group():
+            wait_for(lambda: (self.children()["a"]["said"] or "").isdigit(), "its pid")
+            pgid = int(self.children()["a"]["said"])
+            wait_for(lambda: len(self.group(pgid)) == 2, "its group")
+            return pgid
+
+        first, b = group(), self.pids()["b"]
+        os.kill(self.pids()["a"], signal.SIGKILL)
+        wait_for(lambda: not self.group(first), "the group of the killed one to be gone")
+        wait_for(lambda: self.children()["a"]["said"] != str(first), "another one")
+        second = group()
+        self.assertEqual(self.pids()["b"], b, "others are not meant")
+        self.assertEqual(self.stop(daemon), 0)
+        self.assertEqual(self.group(second), [], "the stop waits for it")
 
     @staticmethod
     def group(pgid):

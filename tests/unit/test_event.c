@@ -220,6 +220,29 @@ static void hostile_msgpack_is_refused(void **state) {
         assert_null(event);
         assert_int_not_equal(strlen(error.message), 0);
     }
+    /* Keys that other languages' decoders do not take, on any level, and those that they do. */
+    static const struct {
+        const char *bytes;
+        size_t size;
+        steno_status status;
+    } keys[] = {
+        {"\x81\xC0\x01", 3, STENO_CORRUPT},      /* nil */
+        {"\x81\xC3\x01", 3, STENO_CORRUPT},      /* true */
+        {"\x81\x80\x01", 3, STENO_CORRUPT},      /* a map */
+        {"\x81\x91\x01\x01", 4, STENO_CORRUPT},  /* an array */
+        {"\x81\xC4\x01k\x01", 5, STENO_CORRUPT}, /* bytes */
+        {"\x81\xD4\x05k\x01", 5, STENO_CORRUPT}, /* an extension */
+        {"\x92\x01\x82\xA1k\xC0\xC0\x01", 8, STENO_CORRUPT},
+        {"\x81\x05\xC0", 3, STENO_OK}, /* a number */
+        {"\x81\xFF\xC0", 3, STENO_OK},
+        {"\x81\xCD\x01\x02\xC0", 5, STENO_OK},
+        {"\x81\xA1k\x82\x05\x91\xC0\xA0\xC2", 9, STENO_OK},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        steno_error error;
+        if (msgpack_check(keys[i].bytes, keys[i].size, STENO_EVENT_DEPTH_MAX, 100, &error) != keys[i].status)
+            fail_msg("key %zu", i);
+    }
     char deep[64];
     memset(deep, '\x91', sizeof deep);
     deep[sizeof deep - 1] = 0;
