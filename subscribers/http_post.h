@@ -46,6 +46,9 @@ void http_post_gzip(http_post *self, bool on);
 void http_post_send(http_post *self, const char *content_type, const void *body, size_t size, const char *const *extra,
                     http_reply *reply);
 
+/* Takes out of a peer's words what was secret in the request, in place: passwords, keys, tokens of the URL and the headers. */
+void http_post_hide(const http_post *self, char *text);
+
 /* What a webhook's reply means: 2xx done; 400, 413, 422: REFUSED (these events will never do); everything else (no reply, 401, 403, 404, 408, 429, 5xx, 3xx, …):
  * LATER, with its Retry-After. `why` names the URL without secrets, the status, and the first line of the body.
  */

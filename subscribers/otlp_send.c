@@ -124,6 +124,7 @@ static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     cleanup_free char *why = NULL;
     if (outcome == DELIVERY_DONE) {
         const int64_t rejected = otlp_rejected(reply, &why);
+        if (why) http_post_hide(self->post, why);
         if (rejected > 0)
             program_say(self->program, "%s took the rest, but not %" PRId64 " items: %.300s", http_post_url(self->post),
                         rejected, why ? why : "it does not say why");
