@@ -1,6 +1,7 @@
 #include "subscribers/otlp_call.h"
 
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,7 +23,11 @@ int64_t otlp_usage(const otlp_call *call, const char *name) {
     const steno_value *value = steno_value_get(call->usage, name);
     const steno_type type = steno_value_type(value);
     const int64_t count = type == STENO_TYPE_INT || type == STENO_TYPE_DOUBLE ? steno_value_int(value, -1) : -1;
-    return count < 0 ? -1 : count;
+    return count < 0 || count > OTLP_TOKENS_MAX ? -1 : count;
+}
+
+const char *otlp_error_summary(otlp_arena *arena, const char *type, int64_t http_status) {
+    return http_status > 0 ? otlp_arena_format(arena, "%s, HTTP %" PRId64, type, http_status) : type;
 }
 
 static void read_server(otlp_arena *arena, otlp_call *out) {
@@ -52,10 +57,12 @@ static void read_times(otlp_call *out) {
     const uint64_t first = otlp_nanoseconds(steno_event_get(event, "completion_start_time"));
     out->start_ns = otlp_nanoseconds(steno_event_get(event, "start_time"));
     out->end_ns = otlp_nanoseconds(steno_event_get(event, "end_time"));
+    const bool known = out->start_ns && out->end_ns >= out->start_ns;
     if (!out->end_ns) out->end_ns = made ? made : out->start_ns;
     if (!out->start_ns) out->start_ns = out->end_ns;
     if (out->end_ns < out->start_ns) out->end_ns = out->start_ns; /* the clock was set back meanwhile */
     out->seconds = (double)(out->end_ns - out->start_ns) / 1e9;
+    if (!known || out->seconds > OTLP_CALL_SECONDS_MAX) out->seconds = -1;
     out->first_chunk_seconds = first >= out->start_ns && first ? (double)(first - out->start_ns) / 1e9 : -1;
 }
 
@@ -65,6 +72,7 @@ static void read_error(otlp_call *out) {
     const char *type = steno_value_string(steno_value_get(error, "type"), NULL);
     out->error_type = type && *type ? type : "_OTHER";
     out->error_message = steno_value_string(steno_value_get(error, "message"), NULL);
+    out->error_status = steno_value_int(steno_value_get(error, "status"), 0);
 }
 
 bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out) {
@@ -91,7 +99,7 @@ bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out)
     out->response_model = steno_value_string(steno_value_get(out->response, "model"), NULL);
     if (steno_value_type(cost) == STENO_TYPE_DOUBLE || steno_value_type(cost) == STENO_TYPE_INT)
         out->cost_usd = steno_value_double(cost, -1);
-    if (!isfinite(out->cost_usd)) out->cost_usd = -1;
+    if (!(out->cost_usd >= 0 && out->cost_usd <= OTLP_COST_USD_MAX)) out->cost_usd = -1; /* NaN neither */
     read_times(out);
     read_error(out);
     read_server(arena, out);

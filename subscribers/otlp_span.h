@@ -18,7 +18,7 @@ typedef enum otlp_attempts {
 typedef struct otlp_mapping {
     otlp_semconv semconv;
     otlp_attempts attempts;
-    bool content;       /* what was asked and answered, too */
+    bool content;       /* what was asked and answered, too, and the words of errors, which may quote it */
     bool langfuse;      /* langfuse.* */
     bool openinference; /* OpenInference's, which Phoenix reads */
 } otlp_mapping;
@@ -31,6 +31,8 @@ void otlp_put_genai(otlp_attributes *out, const otlp_call *call, const otlp_mapp
 void otlp_put_langfuse(otlp_attributes *out, const otlp_call *call, const otlp_mapping *mapping);
 void otlp_put_openinference(otlp_attributes *out, const otlp_call *call, const otlp_mapping *mapping);
 
+/* The words of a failed call's error; where content is not asked for, what it is in short. NULL: none. */
+const char *otlp_error_text(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping);
 /* The request's parameters that are no content as JSON text (all of them where content is asked for); NULL: none. */
 const char *otlp_parameters(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping);
 

@@ -101,7 +101,7 @@ class Spans(OtlpTest):
         embedding = self.call(out, call_type="aembedding", provider="mistral", optional_params={"dimensions": 256, "encoding_format": "float"})
         self.start_otlp(receiver)
         span, attributes = self.wait_for_span(receiver, failed)
-        self.assertEqual((span.status.code, span.status.message, attributes["error.type"]), (2, "too many", "RateLimit"))
+        self.assertEqual((span.status.code, span.status.message, attributes["error.type"]), (2, "RateLimit, HTTP 429", "RateLimit"))
         self.assertNotIn("gen_ai.usage.input_tokens", attributes)
         span, attributes = self.wait_for_span(receiver, stream)
         self.assertEqual((attributes["gen_ai.request.stream"], attributes["gen_ai.response.time_to_first_chunk"]), (True, 0.25))

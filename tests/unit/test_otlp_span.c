@@ -214,6 +214,28 @@ static void parameters_that_may_be_texts_stay_private(void **state) {
                         "{\"temperature\":1,\"instructions\":\"secret\",\"tool_choice\":\"auto\",\"tools\":[1]}");
 }
 
+/* Providers quote in their errors what they were asked, and a stop sequence is a text of the application's. */
+static void words_of_errors_and_stop_sequences_stay_private(void **state) {
+    (void)state;
+    const otlp_mapping labelled = {.attempts = OTLP_ATTEMPTS_ALL, .langfuse = true, .openinference = true};
+    const char *const failed = "{\"event\":\"failure\",\"call_id\":\"a\",\"optional_params\":{\"stop\":[\"secret\"]},"
+                               "\"error\":{\"type\":\"BadRequest\",\"message\":\"what is a secret?\",\"status\":400}}";
+    const char *const attempt = "{\"event\":\"post_api_call\",\"call_id\":\"a\",\"attempt\":1,"
+                                "\"error\":{\"type\":\"Connection\",\"message\":\"what is a secret?\"}}";
+    const Otlp__Span *span = otlp_span(&arena, otlp_check_event(1, failed), &labelled);
+    assert_null(strstr(otlp_check_attributes(span->attributes, span->n_attributes), "secret"));
+    assert_string_equal(span->status->message, "BadRequest, HTTP 400");
+    assert_string_equal(otlp_check_text(span->attributes, span->n_attributes, "langfuse.observation.status_message"),
+                        "BadRequest, HTTP 400");
+    span = otlp_span(&arena, otlp_check_event(1, attempt), &labelled);
+    assert_string_equal(span->status->message, "Connection");
+    span = otlp_span(&arena, otlp_check_event(1, failed), &FULL);
+    assert_string_equal(span->status->message, "what is a secret?");
+    assert_non_null(otlp_attribute(span->attributes, span->n_attributes, "gen_ai.request.stop_sequences"));
+    span = otlp_span(&arena, otlp_check_event(1, attempt), &FULL);
+    assert_string_equal(span->status->message, "what is a secret?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(ids_in_hex_are_taken_as_they_are, clear),
@@ -227,6 +249,7 @@ int main(void) {
         cmocka_unit_test_teardown(server_follows_from_the_base_url, clear),
         cmocka_unit_test_teardown(too_much_is_left_out_and_counted, clear),
         cmocka_unit_test_teardown(parameters_that_may_be_texts_stay_private, clear),
+        cmocka_unit_test_teardown(words_of_errors_and_stop_sequences_stay_private, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
