@@ -204,6 +204,16 @@ void http_post_free(http_post *self) {
     free(self);
 }
 
+steno_status http_post_tls(http_post *self, const char *trusted, const char *certificate, const char *key,
+                           steno_error *error) {
+    CURL *easy = self->easy;
+    if ((trusted && curl_easy_setopt(easy, CURLOPT_CAINFO, trusted)) ||
+        (certificate && curl_easy_setopt(easy, CURLOPT_SSLCERT, certificate)) ||
+        (key && curl_easy_setopt(easy, CURLOPT_SSLKEY, key)))
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for a certificate");
+    return STENO_OK;
+}
+
 const char *http_post_url(const http_post *self) { return self->shown; }
 
 void http_post_gzip(http_post *self, bool on) { self->gzip = on; }

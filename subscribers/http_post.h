@@ -40,6 +40,9 @@ const char *http_post_url(const http_post *self);
  * STENO_INVALID: line breaks, no colon, a header that is curl's own affair (Content-Length, …); STENO_LIMIT.
  */
 steno_status http_post_header(http_post *self, const char *line, steno_error *error);
+/* Files in PEM: the certificates to trust in place of the usual ones, our own certificate, and its key. Each may be NULL. */
+steno_status http_post_tls(http_post *self, const char *trusted, const char *certificate, const char *key,
+                           steno_error *error);
 /* gzip the bodies (Content-Encoding: gzip). */
 void http_post_gzip(http_post *self, bool on);
 /* Sends; `extra` are headers of this request alone (NULL-terminated list of "Name: value"; NULL: none). */

@@ -89,9 +89,10 @@ static const program PROGRAM = {
             "  --metrics-interval SECONDS\n"
             "                       between two exports of cumulative metrics (default: 60)\n"
             "  --service NAME       service.name (default: the name of the app that made the call)\n",
-    .notes = "The variables of OpenTelemetry count where there is no option: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS,\n"
-             "_PROTOCOL, _COMPRESSION, _TIMEOUT, each also for TRACES or METRICS alone; OTEL_SERVICE_NAME,\n"
-             "OTEL_RESOURCE_ATTRIBUTES, OTEL_METRIC_EXPORT_INTERVAL, and more: steno-otlp(1).\n",
+    .notes =
+        "The variables of OpenTelemetry count where there is no option: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS,\n"
+        "_PROTOCOL, _COMPRESSION, _TIMEOUT, _CERTIFICATE, each also for TRACES or METRICS alone; OTEL_SERVICE_NAME,\n"
+        "OTEL_RESOURCE_ATTRIBUTES, OTEL_METRIC_EXPORT_INTERVAL, and more: steno-otlp(1).\n",
     .options = OPTIONS,
     .take_option = take_option,
     .topics = TOPICS,

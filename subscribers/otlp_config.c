@@ -1,9 +1,11 @@
 #include "subscribers/otlp_config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "schema/clean.h"
 #include "subscribers/otlp_arena.h"
@@ -187,12 +189,29 @@ static steno_status set_headers(otlp_route *route, otlp_signal signal, const otl
     return status;
 }
 
+/* A file that a variable names. One that cannot be read would be found out with each request only. */
+static steno_status set_file(const char **out, otlp_signal signal, const char *rest, steno_error *error) {
+    char name[64];
+    *out = signal_variable(signal, rest, true, name);
+    if (!*out || !access(*out, R_OK)) return STENO_OK;
+    return steno_fail(error, STENO_INVALID, "%s %s: %s", name, *out, strerror(errno));
+}
+
+static steno_status set_tls(otlp_route *route, otlp_signal signal, const otlp_preset *preset, steno_error *error) {
+    if (preset) return STENO_OK;
+    steno_status status = set_file(&route->trusted, signal, "CERTIFICATE", error);
+    if (!status) status = set_file(&route->certificate, signal, "CLIENT_CERTIFICATE", error);
+    if (!status) status = set_file(&route->key, signal, "CLIENT_KEY", error);
+    return status;
+}
+
 static steno_status set_route(otlp_route *route, otlp_signal signal, const otlp_options *options,
                               const otlp_preset *preset, steno_error *error) {
     steno_status status = set_url(route, signal, options, preset);
     if (!status) status = set_format(route, signal, options, preset != NULL, error);
     if (!status) status = set_timeout(route, signal, options, error);
     if (!status) status = set_headers(route, signal, options, preset, error);
+    if (!status) status = set_tls(route, signal, preset, error);
     return status;
 }
 

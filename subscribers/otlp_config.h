@@ -22,6 +22,7 @@ typedef struct otlp_route {
     size_t header_count;
     bool json, gzip;
     int64_t timeout_ms;
+    const char *trusted, *certificate, *key; /* files in PEM, of the environment; NULL: none */
 } otlp_route;
 
 /* As they stand on the command line; NULL: not given. Borrowed. */

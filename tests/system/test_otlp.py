@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 
 import harness
@@ -278,6 +280,38 @@ class Names(OtlpTest):
         resource = receiver.spans()[0][1]
         self.assertEqual((resource["service.name"], resource["deployment.environment.name"]), ("named", "prod,eu"))
         self.assertEqual(receiver.metric(DURATION).histogram.aggregation_temporality, 1)
+
+    def test_certificates_are_those_of_the_standard_variables(self):
+        """A collector that lets in only who has a certificate of its own authority, as its own is of that authority."""
+
+        def openssl(*args):
+            subprocess.run(["openssl", *map(str, args)], cwd=self.dir, check=True, capture_output=True)
+
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority")
+        for name, subject in (("server", "DNS:localhost"), ("client", "DNS:client")):
+            (self.dir / "names").write_text(f"subjectAltName={subject}\n")
+            openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "names")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.dir / "ca.pem")
+        context.load_cert_chain(self.dir / "server.pem", self.dir / "server.key")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver(context=context)
+        call = self.call(out)
+        trusted = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://localhost:{receiver.port}", "OTEL_EXPORTER_OTLP_CERTIFICATE": str(self.dir / "ca.pem")}
+        known = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": str(self.dir / "client.pem"), "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(self.dir / "client.key")}
+        for variables, problem in (({**trusted, "OTEL_EXPORTER_OTLP_CERTIFICATE": ""}, "certificate problem"), (trusted, "alert certificate required")):
+            nobody = self.start("steno-otlp", "--signals", "traces", env={**self.env, **variables})
+            wait_for(lambda: problem in (self.problem() or ""), "the problem to be told" + self.logs())
+            self.stop(nobody)
+            self.assertEqual(receiver.requests, [])
+        self.start("steno-otlp", "--signals", "traces", env={**self.env, **trusted, **known})
+        self.wait_for_span(receiver, call)
+        for name in [*trusted, *known][1:]:
+            result = self.run_program("steno-otlp", check=False, env={**self.env, **trusted, **known, name: "/no/such"})
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(f"{name} /no/such: No such file", result.stderr)
 
     def test_wrong_usage_is_said_with_2(self):
         for args, variables, what in [
