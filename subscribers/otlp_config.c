@@ -94,21 +94,30 @@ static steno_status each_pair(const char *list, const char *what,
 
 /* ---- headers ---- */
 
-static steno_status add_header(void *route, char *key, char *value, steno_error *error) {
-    otlp_route *self = route;
-    if (self->header_count == OTLP_HEADERS_MAX)
-        return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
-    if (asprintf(&self->headers[self->header_count], "%s: %s", key, value) < 0) otlp_memory(NULL);
-    self->header_count++;
+/* The header's place in the list: that of an earlier one of the same name, which it replaces, else a new one; NULL: it is full. */
+static char **header_place(otlp_route *self, const char *line) {
+    const size_t name = strcspn(line, ":");
+    for (size_t i = 0; i < self->header_count; i++) {
+        char **each = &self->headers[i];
+        if (strncasecmp(*each, line, name) || (*each)[name] != ':') continue;
+        free(*each);
+        return each;
+    }
+    return self->header_count < OTLP_HEADERS_MAX ? &self->headers[self->header_count++] : NULL;
+}
+
+/* A whole line, "Name: value"; http_post_header looks at what is in it. */
+static steno_status add_line(otlp_route *self, const char *line, steno_error *error) {
+    char **place = header_place(self, line);
+    if (!place) return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
+    *place = copy(line);
     return STENO_OK;
 }
 
-/* A whole line; http_post_header looks at what is in it. */
-static steno_status add_line(otlp_route *self, const char *line, steno_error *error) {
-    if (self->header_count == OTLP_HEADERS_MAX)
-        return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
-    self->headers[self->header_count++] = copy(line);
-    return STENO_OK;
+static steno_status add_header(void *route, char *key, char *value, steno_error *error) {
+    cleanup_free char *line = NULL;
+    if (asprintf(&line, "%s: %s", key, value) < 0) otlp_memory(NULL);
+    return add_line(route, line, error);
 }
 
 static steno_status add_file(otlp_route *route, const char *path, steno_error *error) {
@@ -176,9 +185,9 @@ static steno_status set_timeout(otlp_route *route, otlp_signal signal, const otl
 static steno_status set_headers(otlp_route *route, otlp_signal signal, const otlp_options *options,
                                 const otlp_preset *preset, steno_error *error) {
     char name[64];
-    steno_status status = STENO_OK;
+    steno_status status = add_line(route, "User-Agent: Steno-OTLP-Exporter-C/" STENO_BUILD_VERSION, error);
     const char *list = preset ? NULL : signal_variable(signal, "HEADERS", true, name);
-    if (list) status = each_pair(list, name, add_header, route, error);
+    if (!status && list) status = each_pair(list, name, add_header, route, error);
     for (size_t i = 0; !status && preset && i < preset->header_count; i++) {
         char *value = copy(preset->headers[i].value);
         status = add_header(route, preset->headers[i].key, value, error);

@@ -25,7 +25,6 @@ steno_status otlp_sender_new(const program *who, const otlp_route *route, otlp_s
     http_post *post = NULL;
     steno_status status = http_post_new(route->url, route->timeout_ms, &post, error);
     if (!status) status = http_post_tls(post, route->trusted, route->certificate, route->key, error);
-    if (!status) status = http_post_header(post, "User-Agent: Steno-OTLP-Exporter-C/" STENO_BUILD_VERSION, error);
     for (size_t i = 0; !status && i < route->header_count; i++)
         status = http_post_header(post, route->headers[i], error);
     if (status) {

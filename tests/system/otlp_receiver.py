@@ -55,7 +55,7 @@ class Receiver:
 
             def do_POST(self):
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
-                request = receiver.take(self.path, dict(self.headers), raw)
+                request = receiver.take(self.path, self.headers, raw)
                 reply = receiver.answer(request)
                 if reply is None:
                     self.close_connection = True

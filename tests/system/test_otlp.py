@@ -266,17 +266,19 @@ class Names(OtlpTest):
         out, receiver = self.publisher(), self.receiver()
         call = self.call(out)
         self.env.update(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url + "/base/", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=receiver.url + "/own/traces",
-                        OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b, other = c", OTEL_EXPORTER_OTLP_METRICS_HEADERS="only=metrics",
+                        OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b, other = c,given=by%20variable", OTEL_EXPORTER_OTLP_METRICS_HEADERS="only=metrics",
                         OTEL_EXPORTER_OTLP_COMPRESSION="gzip", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/json", OTEL_EXPORTER_OTLP_TIMEOUT="5000",
                         OTEL_SERVICE_NAME="named", OTEL_RESOURCE_ATTRIBUTES="service.name=ignored,deployment.environment.name=prod%2Ceu",
                         OTEL_METRIC_EXPORT_INTERVAL="1000", OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="Delta")
-        self.start("steno-otlp")
+        self.start("steno-otlp", "--header", "Given: by option", "--header", "User-Agent: me")
         self.wait_for_span(receiver, call)
         wait_for(lambda: receiver.taken("metrics"), "metrics")
         traces, metrics = receiver.taken("traces")[0], receiver.taken("metrics")[0]
         self.assertEqual((traces.path, metrics.path), ("/own/traces", "/base/v1/metrics"))
         self.assertEqual((traces.headers["api-key"], traces.headers["other"], traces.headers["Content-Encoding"], traces.headers["Content-Type"]), ("a b", "c", "gzip", "application/json"))
         self.assertEqual((metrics.headers.get("api-key"), metrics.headers["only"], metrics.headers["Content-Type"]), (None, "metrics", "application/x-protobuf"))
+        names = [name.lower() for name in traces.headers.keys()]
+        self.assertEqual((traces.headers["Given"], traces.headers["User-Agent"], names.count("given"), names.count("user-agent")), ("by option", "me", 1, 1))
         resource = receiver.spans()[0][1]
         self.assertEqual((resource["service.name"], resource["deployment.environment.name"]), ("named", "prod,eu"))
         self.assertEqual(receiver.metric(DURATION).histogram.aggregation_temporality, 1)
