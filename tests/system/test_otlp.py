@@ -515,6 +515,48 @@ class Faults(OtlpTest):
         self.assertEqual(self.stop(program), 0)
         self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [4])
 
+    def test_batch_in_hand_while_the_log_is_replaced_is_counted_once(self):
+        daemon = self.start_daemon()
+        down = threading.Event()
+        down.set()
+        out, receiver = self.publisher(), self.receiver(answer=lambda request: Answer(503 if down.is_set() else 200))
+        for _ in range(3):
+            self.call(out)
+        self.start_otlp(receiver)
+        wait_for(lambda: self.problem(), "the batch to be tried" + self.logs())
+        self.stop(daemon)
+        for path in self.dir.glob("log.db*"):
+            path.unlink()
+        self.start_daemon()
+        out = self.publisher()
+        calls = [self.call(out) for _ in range(2)]
+        self.stored(2)
+        tries = len(receiver.requests)
+        wait_for(lambda: len(receiver.requests) >= tries + 4, "more tries" + self.logs())
+        down.clear()
+        self.wait_for_span(receiver, calls[-1])
+        wait_for(lambda: sum(point.count for point, _ in receiver.points(DURATION)) >= 5, "the metrics of all")
+        self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [5])
+
+    def test_figures_that_could_not_be_saved_are_saved_before_the_cursor_moves(self):
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver()
+        program = self.start_otlp(receiver)
+        self.wait_for_span(receiver, self.call(out))
+        (self.dir / "otlp").rename(self.dir / "aside")
+        (self.dir / "otlp").touch()
+        call = self.call(out)
+        wait_for(lambda: "cannot open" in (self.problem() or ""), "the problem to be told" + self.logs())
+        (self.dir / "otlp").unlink()
+        (self.dir / "aside").rename(self.dir / "otlp")
+        self.wait_for_span(receiver, call)
+        wait_for(lambda: self.cursor() == 2, "the cursor")
+        self.stop(program, signal.SIGKILL)
+        program = self.start_otlp(receiver)
+        self.wait_for_span(receiver, self.call(out))
+        self.assertEqual(self.stop(program), 0)
+        self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [3])
+
     def test_deltas_add_up_over_restarts(self):
         self.start_daemon()
         out, receiver = self.publisher(), self.receiver()
