@@ -67,6 +67,8 @@ static bool keep_secrets(http_post *self, const char *text) {
     return kept;
 }
 
+bool http_post_secret(http_post *self, const char *text) { return keep_secret(self, text, strlen(text)); }
+
 void http_post_hide(const http_post *self, char *text) {
     for (size_t at = 0; at < self->secrets.size; at += strlen(self->secrets.bytes + at) + 1) {
         const char *secret = self->secrets.bytes + at;

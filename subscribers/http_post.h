@@ -43,6 +43,8 @@ steno_status http_post_header(http_post *self, const char *line, steno_error *er
 /* Files in PEM: the certificates to trust in place of the usual ones, our own certificate, and its key. Each may be NULL. */
 steno_status http_post_tls(http_post *self, const char *trusted, const char *certificate, const char *key,
                            steno_error *error);
+/* Something secret that is sent in disguise (as base64, …): messages do not show it. False: no memory. */
+bool http_post_secret(http_post *self, const char *text);
 /* gzip the bodies (Content-Encoding: gzip). */
 void http_post_gzip(http_post *self, bool on);
 /* Sends; `extra` are headers of this request alone (NULL-terminated list of "Name: value"; NULL: none). */

@@ -168,6 +168,8 @@ static steno_status add_credentials(mixpanel *self, steno_error *error) {
         int length = snprintf(plain, sizeof plain, "%s%s", given, account ? "" : ":");
         EVP_EncodeBlock((unsigned char *)line + strlen(line), (unsigned char *)plain, length);
         status = http_post_header(self->post, line, error);
+        if (!http_post_secret(self->post, account ? strchr(given, ':') + 1 : given))
+            status = steno_fail(error, STENO_NO_MEMORY, "no memory for the credentials");
     }
     explicit_bzero(plain, sizeof plain);
     explicit_bzero(line, sizeof line);

@@ -13,6 +13,7 @@
 
 #define TYPE_PROTOBUF "application/x-protobuf"
 #define TYPE_JSON "application/json"
+#define TYPE_PAGE "text/html"
 
 struct otlp_sender {
     const program *program;
@@ -122,6 +123,10 @@ static const char *what_to_do(long http_status) {
 static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     const delivery_outcome outcome = otlp_outcome(reply->status);
     cleanup_free char *why = NULL;
+    /* A collector that says yes says so in one of the two encodings, or with nothing. */
+    if (outcome == DELIVERY_DONE && !strcmp(reply->content_type, TYPE_PAGE))
+        return delivery_say(DELIVERY_BROKEN, "%.200s: answered %ld with a web page; is the address right?",
+                            http_post_url(self->post), reply->status);
     if (outcome == DELIVERY_DONE) {
         const int64_t rejected = otlp_rejected(reply, &why);
         if (why) http_post_hide(self->post, why);

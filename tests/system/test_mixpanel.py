@@ -214,6 +214,15 @@ class MixpanelTest(ExporterTest):
         self.assertGreater(self.mixpanel.received, 300)  # some came twice, and are one to Mixpanel
         self.check()
 
+    def test_credentials_that_are_said_back_are_not_shown(self):
+        self.start_daemon()
+        self.receiver.otherwise = (401, {}, json.dumps({"code": 401, "error": "robot.123.mp-service-account may not come in with hush-hush"}))
+        self.emit(self.publisher())
+        self.run_mixpanel()
+        problem = wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertIn("robot.123.mp-service-account may not come in with …", problem)
+        self.assertNotIn("hush", self.logs())
+
     def test_usage(self):
         account = self.file("account", "user:hush\n")
         two = self.file("two", "hush\nhush\n")

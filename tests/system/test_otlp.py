@@ -422,6 +422,15 @@ class Faults(OtlpTest):
         self.start_otlp(receiver, "--header-file", self.dir / "headers", "--header", "X-Other: 1")
         self.wait_for_span(receiver, call)
 
+    def test_web_page_is_no_collector(self):
+        self.start_daemon()
+        receiver = self.receiver(answer=lambda request: Answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<!doctype html><title>Log in</title>"))
+        self.call(self.publisher())
+        self.stored(1)
+        self.assertEqual(self.start_otlp(receiver).wait(harness.PATIENCE), 1)
+        self.assertIn("/v1/traces: answered 200 with a web page; is the address right?", self.log())
+        self.assertEqual((self.cursor(), self.dead_letters()), (0, []))
+
     def test_collector_that_is_down_is_waited_for(self):
         self.start_daemon()
         out = self.publisher()
