@@ -102,6 +102,7 @@ static const program PROGRAM = {
 typedef struct exporter {
     otlp_config config;
     const char *dir;
+    steno_prices *prices;
     otlp_sender *traces, *metrics; /* NULL: not wanted */
     otlp_sums sums;
     otlp_state *state; /* NULL: deltas, which live from one request to the next */
@@ -276,7 +277,7 @@ static steno_status open_sender(const exporter *self, otlp_signal signal, otlp_s
 
 /* The sums, as they were left. */
 static steno_status open_sums(exporter *self, const char *name, steno_error *error) {
-    otlp_sums_begin(&self->sums, self->config.mapping.semconv, &self->config.resource, now_ns());
+    otlp_sums_begin(&self->sums, self->config.mapping.semconv, &self->config.resource, self->prices, now_ns());
     if (!self->metrics || self->config.delta) return STENO_OK;
     const steno_status status = otlp_state_open(self->dir, name, &self->state, error);
     if (status) return status;
@@ -290,6 +291,7 @@ static void close_exporter(exporter *self) {
     otlp_sender_free(self->metrics);
     otlp_sums_end(&self->sums);
     otlp_state_free(self->state);
+    steno_prices_free(self->prices);
     otlp_config_free(&self->config);
 }
 
@@ -322,7 +324,9 @@ int main(int argc, char **argv) {
     const bool attempts = self.config.routes[OTLP_TRACES].on && self.config.mapping.attempts != OTLP_ATTEMPTS_NONE;
     if (config.topics == TOPICS && !attempts) config.topics = TOPICS_CALLS;
     self.dir = config.dir;
-    steno_status status = open_sender(&self, OTLP_TRACES, &self.traces, &error);
+    steno_status status = steno_prices_open(config.dir, &self.prices, &error);
+    self.config.mapping.prices = self.prices;
+    if (!status) status = open_sender(&self, OTLP_TRACES, &self.traces, &error);
     if (!status) status = open_sender(&self, OTLP_METRICS, &self.metrics, &error);
     if (!status) status = open_sums(&self, config.name, &error);
     if (status) program_say(&PROGRAM, "%s", error.message);

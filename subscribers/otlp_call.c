@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "schema/clean.h"
+#include "subscribers/call_cost.h"
 #include "subscribers/otlp_names.h"
 
 /* The year 2262: beyond it nanoseconds do not fit. */
@@ -75,11 +76,11 @@ static void read_error(otlp_call *out) {
     out->error_status = steno_value_int(steno_value_get(error, "status"), 0);
 }
 
-bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out) {
+bool otlp_call_read(otlp_arena *arena, const steno_event *event, steno_prices *prices, otlp_call *out) {
     const steno_event_kind kind = steno_event_kind_of(event);
     const char *call_id = steno_event_string(event, "call_id");
     if ((kind != STENO_SUCCESS && kind != STENO_FAILURE) || !call_id) return false;
-    const steno_value *cost = steno_event_get(event, "response_cost");
+    const double cost_usd = call_cost_of(event, prices).usd;
     *out = (otlp_call){
         .event = event,
         .failed = kind == STENO_FAILURE,
@@ -92,14 +93,11 @@ bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out)
         .params = steno_event_get(event, "optional_params"),
         .response = steno_event_get(event, "response"),
         .usage = steno_event_get(event, "usage"),
-        .cost_usd = -1,
+        .cost_usd = isnan(cost_usd) ? -1 : cost_usd,
     };
     if (out->cache_hit) out->usage = NULL;
     out->embedding = !strcmp(out->operation, "embeddings");
     out->response_model = steno_value_string(steno_value_get(out->response, "model"), NULL);
-    if (steno_value_type(cost) == STENO_TYPE_DOUBLE || steno_value_type(cost) == STENO_TYPE_INT)
-        out->cost_usd = steno_value_double(cost, -1);
-    if (!(out->cost_usd >= 0 && out->cost_usd <= OTLP_COST_USD_MAX)) out->cost_usd = -1; /* NaN neither */
     read_times(out);
     read_error(out);
     read_server(arena, out);

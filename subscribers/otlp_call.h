@@ -2,7 +2,7 @@
 #ifndef SUBSCRIBERS_OTLP_CALL_H
 #define SUBSCRIBERS_OTLP_CALL_H
 
-#include "schema/event.h"
+#include "client/steno.h"
 #include "subscribers/otlp_arena.h"
 
 /* All texts are borrowed from the event, the arena, or static; NULL: not known. */
@@ -30,11 +30,10 @@ typedef struct otlp_call {
 
 /* Beyond these a figure is nonsense, and counts as not reported: one of them would spoil a sum for ever. */
 #define OTLP_TOKENS_MAX (INT64_C(1) << 40)
-#define OTLP_COST_USD_MAX 9e6
 #define OTLP_CALL_SECONDS_MAX 1e7
 
-/* False: the event ends no call. */
-bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out);
+/* False: the event ends no call. `prices` NULL: the built-in ones. */
+bool otlp_call_read(otlp_arena *arena, const steno_event *event, steno_prices *prices, otlp_call *out);
 
 /* Unix seconds as nanoseconds, to the microsecond that a double keeps; 0 where it is no time. */
 uint64_t otlp_nanoseconds(const steno_value *seconds);

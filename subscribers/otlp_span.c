@@ -113,7 +113,7 @@ static Otlp__Span *attempt_span(otlp_arena *arena, const steno_event *event, con
 Otlp__Span *otlp_span(otlp_arena *arena, const steno_event *event, const otlp_mapping *mapping) {
     otlp_call call;
     if (steno_event_kind_of(event) == STENO_POST_API_CALL) return attempt_span(arena, event, mapping);
-    return otlp_call_read(arena, event, &call) ? call_span(arena, &call, mapping) : NULL;
+    return otlp_call_read(arena, event, mapping->prices, &call) ? call_span(arena, &call, mapping) : NULL;
 }
 
 /* ---- parameters ---- */

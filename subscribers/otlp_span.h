@@ -18,9 +18,10 @@ typedef enum otlp_attempts {
 typedef struct otlp_mapping {
     otlp_semconv semconv;
     otlp_attempts attempts;
-    bool content;       /* what was asked and answered, too, and the words of errors, which may quote it */
-    bool langfuse;      /* langfuse.* */
-    bool openinference; /* OpenInference's, which Phoenix reads */
+    bool content;         /* what was asked and answered, too, and the words of errors, which may quote it */
+    bool langfuse;        /* langfuse.* */
+    bool openinference;   /* OpenInference's, which Phoenix reads */
+    steno_prices *prices; /* borrowed; NULL: the built-in ones */
 } otlp_mapping;
 
 /* NULL: the event is no span of this mapping. Lies in the arena, and borrows from the event. */

@@ -222,8 +222,9 @@ static void count_call(counting *self) {
     if (call->cost_usd >= 0 && !call->cache_hit) measure(self, COST, &plain, call->cost_usd);
 }
 
-void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, uint64_t now_ns) {
-    *sums = (otlp_sums){.semconv = semconv, .set = set, .start_ns = now_ns};
+void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, steno_prices *prices,
+                     uint64_t now_ns) {
+    *sums = (otlp_sums){.semconv = semconv, .set = set, .prices = prices, .start_ns = now_ns};
 }
 
 void otlp_sums_add(otlp_sums *sums, const steno_event *event) {
@@ -231,7 +232,7 @@ void otlp_sums_add(otlp_sums *sums, const steno_event *event) {
     if (offset <= sums->offset) return;
     otlp_call call;
     counting one = {.sums = sums, .call = &call};
-    if (otlp_call_read(&one.arena, event, &call)) {
+    if (otlp_call_read(&one.arena, event, sums->prices, &call)) {
         one.resource = otlp_resource(&one.arena, event, sums->set, false);
         count_call(&one);
     }

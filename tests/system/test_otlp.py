@@ -114,6 +114,22 @@ class Spans(OtlpTest):
         self.assertEqual((span.name, attributes["gen_ai.provider.name"]), ("embeddings test", "mistral_ai"))
         self.assertEqual((attributes["gen_ai.embeddings.dimension.count"], attributes["gen_ai.request.encoding_formats"]), (256, ["float"]))
 
+    def test_cost_is_the_one_of_the_log(self):
+        """An app that says none, or another one than the price table's: it is what `steno cost` shows, too."""
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver()
+        calls = [self.call(out, model="gpt-4o-mini", response=None, **fields) for fields in ({"response_cost": None}, {"response_cost": 5.0}, {"cache_hit": True})]
+        calls += [self.call(out, model="no-such-model", response=None, response_cost=cost) for cost in (0.25, None)]
+        wait_for(lambda: self.cursor("steno-cost") == len(calls), "the costs" + self.logs())
+        costs = {row["call_id"]: row["cost_usd"] for row in self.sql("select call_id, cost_usd from calls")}
+        self.assertEqual((costs[calls[0]], costs[calls[2]], costs[calls[4]]), (costs[calls[1]], 0, None))
+        self.start_otlp(receiver, "--attributes", "langfuse,openinference")
+        for call in calls:
+            span, attributes = self.wait_for_span(receiver, call)
+            self.assertEqual((call, attributes.get("steno.cost.usd"), attributes.get("llm.cost.total")), (call, costs[call], costs[call]))
+        total = wait_for(lambda: sum(point.as_double for point, _ in receiver.points("steno.cost")), "the metrics")
+        self.assertAlmostEqual(total, sum(cost or 0 for cost in costs.values()), 12)
+
     def test_json_says_exactly_what_protobuf_says(self):
         self.start_daemon()
         out = self.publisher()

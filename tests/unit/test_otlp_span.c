@@ -165,7 +165,7 @@ static void server_follows_from_the_base_url(void **state) {
         char json[256];
         otlp_call call;
         snprintf(json, sizeof json, "{\"event\":\"success\",\"call_id\":\"a\",\"api_base\":\"%s\"}", cases[i].url);
-        assert_true(otlp_call_read(&arena, otlp_check_event(1, json), &call));
+        assert_true(otlp_call_read(&arena, otlp_check_event(1, json), NULL, &call));
         if (cases[i].address) assert_string_equal(call.address, cases[i].address);
         if (!cases[i].address) assert_null(call.address);
         assert_int_equal(call.port, cases[i].port);
@@ -174,7 +174,7 @@ static void server_follows_from_the_base_url(void **state) {
     assert_true(otlp_call_read(&arena,
                                otlp_check_event(1, "{\"event\":\"success\",\"call_id\":\"a\",\"provider\":\"gemini\","
                                                    "\"api_base\":\"https://eu-aiplatform.googleapis.com/v1\"}"),
-                               &call));
+                               NULL, &call));
     assert_string_equal(call.provider, "gcp.vertex_ai");
 }
 
@@ -208,7 +208,7 @@ static void parameters_that_may_be_texts_stay_private(void **state) {
     otlp_call call;
     const char *const json = "{\"event\":\"success\",\"call_id\":\"a\",\"optional_params\":{\"temperature\":1,"
                              "\"instructions\":\"secret\",\"tool_choice\":\"auto\",\"tools\":[1]}}";
-    assert_true(otlp_call_read(&arena, otlp_check_event(1, json), &call));
+    assert_true(otlp_call_read(&arena, otlp_check_event(1, json), NULL, &call));
     assert_string_equal(otlp_parameters(&arena, &call, &PLAIN), "{\"temperature\":1,\"tool_choice\":\"auto\"}");
     assert_string_equal(otlp_parameters(&arena, &call, &FULL),
                         "{\"temperature\":1,\"instructions\":\"secret\",\"tool_choice\":\"auto\",\"tools\":[1]}");

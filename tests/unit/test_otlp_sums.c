@@ -25,7 +25,7 @@ static otlp_sums sums;
 
 static int begin(void **state) {
     (void)state;
-    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, START);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, START);
     return 0;
 }
 
@@ -229,7 +229,7 @@ static void sums_survive_their_file(void **state) {
     assert_int_equal(otlp_state_save(file, &sums, &error), STENO_OK);
     char *before = as_json();
     otlp_sums_end(&sums);
-    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, 7777);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, 7777);
     assert_true(otlp_state_load(file, &sums, &error));
     char *after = as_json();
     assert_string_equal(after, before);
@@ -242,7 +242,7 @@ static void sums_survive_their_file(void **state) {
     free(after);
     /* With other names it begins from zero, but counts nothing twice. */
     otlp_sums_end(&sums);
-    otlp_sums_begin(&sums, OTLP_SEMCONV_1_41, &NO_SET, 7777);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_1_41, &NO_SET, NULL, 7777);
     assert_false(otlp_state_load(file, &sums, &error));
     assert_string_equal(error.message, "");
     assert_int_equal(sums.offset, 2);
@@ -254,7 +254,7 @@ static void sums_survive_their_file(void **state) {
     for (off_t size = about.st_size; size >= 0; size--) {
         assert_int_equal(truncate(otlp_state_path(file), size), 0);
         otlp_sums_end(&sums);
-        otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, 7777);
+        otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, 7777);
         otlp_state_load(file, &sums, &error);
     }
     otlp_state_free(file);
