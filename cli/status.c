@@ -170,6 +170,14 @@ static void put_child_state(table *grid, size_t column, const steno_value *child
     table_cell(grid, column, starts_in >= 0 ? line : string(child, "state"), starts_in >= 0 ? TONE_BAD : TONE_PLAIN);
 }
 
+/* Its program: what that is given may hold keys, and a status is what people show around. (--json has the whole.) */
+static void put_command(table *grid, size_t column, const char *whole) {
+    char text[128];
+    const size_t word = strcspn(whole, " \t");
+    snprintf(text, sizeof text, "%.*s%s", word < 100 ? (int)word : 100, whole, whole[word] ? " …" : "");
+    table_cell(grid, column, text, TONE_DIM);
+}
+
 static int show_children(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
@@ -190,7 +198,7 @@ static int show_children(const steno_value *list) {
         table_count(grid, restarts, number(one, "restarts"));
         table_cell(grid, last_exit, string(one, "last_exit"), TONE_PLAIN);
         table_cell(grid, said, string(one, "said"), TONE_PLAIN);
-        table_cell(grid, line, string(one, "command"), TONE_DIM);
+        put_command(grid, line, string(one, "command"));
     }
     putchar('\n');
     return table_print(grid);

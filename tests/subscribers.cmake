@@ -51,7 +51,7 @@ steno_unit_test(webhook_sign steno_schema PkgConfig::CRYPTO)
 target_sources(test_webhook_sign PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/webhook_sign.c)
 steno_system_test(test_webhook)
 steno_system_test(test_mixpanel)
-steno_unit_test(mixpanel steno_http PkgConfig::CRYPTO PkgConfig::JANSSON m)
+steno_unit_test(mixpanel steno_http steno_costing PkgConfig::CRYPTO PkgConfig::JANSSON m)
 target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_event.c ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_reply.c)
 
 # steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.

@@ -1,10 +1,12 @@
 """steno-prometheus: the numbers, restarts, and what it answers. test_prometheus_scrape.py has a real Prometheus."""
 
+import concurrent.futures
 import json
 import os
 import re
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 
@@ -351,6 +353,24 @@ class Serving(MetricsTest):
         finally:
             for connection in idle:
                 connection.close()
+
+    def test_many_at_once_wait_together_for_a_daemon_that_stands_still(self):
+        daemon = self.start_daemon("--no-subscribers")
+        self.emit_calls(3)
+        self.start_exporter()
+        self.wait_for_calls(3)
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            with concurrent.futures.ThreadPoolExecutor(40) as pool:
+                scrapes = list(pool.map(lambda _: self.scrape(), range(40)))
+            took = time.monotonic() - began
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        for samples in scrapes:
+            self.assertEqual((self.sum("steno_up", samples), self.sum("steno_calls_total", samples)), (0, 3))
+        self.assertLess(took, 20)  # one after the other they took 40
+        wait_for(lambda: self.sum("steno_up") == 1, "it to see the daemon again")
 
     def test_it_listens_on_loopback_unless_told_otherwise(self):
         self.start_exporter(listen="127.0.0.1:0")

@@ -264,6 +264,17 @@ class Stopping(SupervisionTest):
 
 
 class Misbehaving(SupervisionTest):
+    def test_what_a_command_is_given_is_not_shown(self):
+        """Its arguments may hold keys, and a status is what people show around."""
+        self.configure(a="sh -c 'sleep 1000' hush-hush", b="env KEY=hush-hush sleep 1000")
+        self.start_daemon()
+        self.running("a", "b")
+        shown = self.steno("status").stdout
+        self.assertRegex(shown, r"(?m)^a .* sh …$")
+        self.assertRegex(shown, r"(?m)^b .* env …$")
+        self.assertNotIn("hush", shown)
+        self.assertNotIn("hush", self.log_text())
+
     def test_one_that_fails_at_once_for_ever_is_told_with_its_reason(self):
         self.configure(bad="sh -c 'echo no such mailbox >&2; exit 7'", shot="sh -c 'kill -9 $$'", good=SLEEP)
         self.start_daemon()

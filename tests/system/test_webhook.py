@@ -276,6 +276,34 @@ class Trouble(WebhookTest):
         self.webhook()
         self.assertEqual([event["call_id"] for event in self.wait_for_events(1)], [call])
 
+    def test_sigterm_does_not_wait_for_the_next_try(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.receiver.otherwise = (503, {"Retry-After": "3600"}, "")
+        hook = self.webhook()
+        call = self.emit(out)
+        wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertEqual(self.stop(hook), 0)
+        self.assertEqual(len(self.receiver.requests), 2)  # the last try, which is one
+        self.assertEqual(self.cursor(), 0)
+        self.receiver.otherwise = 200
+        self.webhook()
+        self.assertEqual([event["call_id"] for event in self.wait_for_events(1)], [call])
+
+    def test_what_the_receiver_says_back_shows_no_secret(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.receiver.otherwise = lambda request: (401, {}, f"{request.path} with {request.headers['authorization']} is not for you")
+        header = self.file("header", "Authorization: Bearer hush-hush-hush\n")
+        self.webhook("--header-file", header, url=f"{self.receiver.url}/T0123456789012345678?token=hush9hush9")
+        self.emit(out)
+        problem = wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertIn("answered 401: /hook/…?token=… with Bearer … is not for you", problem)
+        wait_for(lambda: "answered 401" in self.logs(), "a line in the log")
+        for said in (problem, self.logs(), self.steno("status").stdout):
+            self.assertNotIn("hush", said)
+            self.assertNotIn("T0123456789012345678", said)
+
     def test_sigterm_delivers_what_is_in_hand(self):
         self.start_daemon()
         out = self.publisher()
