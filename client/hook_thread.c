@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "client/fork_watch.h"
+#include "client/hooks.h"
 
 /* Calls whose earlier stages are kept at once: buckets by call_id, each with as many. Those that never end are pushed out. */
 #define BUCKETS 1024
@@ -45,18 +46,6 @@ struct hook_thread {
     uint64_t added, shown, missed;
     bool stop;
 };
-
-steno_event_fn hooks_function(const steno_hooks *hooks, steno_event_kind kind) {
-    switch (kind) {
-    case STENO_PRE_API_CALL: return hooks->pre_api_call;
-    case STENO_STREAM_EVENT: return hooks->stream_event;
-    case STENO_POST_API_CALL: return hooks->post_api_call;
-    case STENO_SUCCESS: return hooks->success;
-    case STENO_FAILURE: return hooks->failure;
-    case STENO_CUSTOM: break;
-    }
-    return NULL;
-}
 
 /* ---- earlier stages ---- */
 
