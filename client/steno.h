@@ -216,7 +216,8 @@ STENO_API steno_status steno_request_set_header(steno_request *request, const ch
 STENO_API const char *steno_request_model(const steno_request *request);
 STENO_API steno_status steno_request_set_model(steno_request *request, const char *model);
 
-/* For this request alone, before the client's setting and the environment. */
+/* For this request alone, before the client's setting and the environment. OPENAI_ORG_ID and OPENAI_PROJECT_ID go along to provider `openai`
+ * at its own address or OPENAI_BASE_URL, but not to a base URL that the program sets: give them by steno_request_set_header where they are wanted there. */
 STENO_API steno_status steno_request_set_api_key(steno_request *request, const char *api_key);
 STENO_API steno_status steno_request_set_base_url(steno_request *request, const char *base_url);
 STENO_API steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms);

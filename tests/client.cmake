@@ -37,6 +37,7 @@ foreach(name usage wire_ollama wire_cohere wire_responses)
 endforeach()
 steno_unit_test(redis_address steno_client)
 steno_system_test(test_call_http)
+steno_system_test(test_variables)
 # What is linked against sanitized libraries would have to be so itself.
 if(NOT STENO_SANITIZE)
   steno_system_test(test_install)
