@@ -215,6 +215,20 @@ class Cli(harness.SystemTest):
         self.expect_error("query", "SELECT 1; SELECT 2")
         self.expect_error("query", "SELECT * FROM nothing", says="nothing")
 
+    def test_query_asks_what_is_in_lists_and_what_the_schema_is(self):
+        self.fill()
+        tags = self.steno("query", "--csv", "SELECT tag.value, count(*) FROM calls, json_each(calls.tags) AS tag GROUP BY 1 ORDER BY 1").stdout
+        self.assertEqual(tags.split()[1:], ["x,2", "y,1"])
+        for sql, says in (("PRAGMA table_info(call)", "call_id"), ("SELECT name FROM pragma_table_info('call')", "call_id"), ("PRAGMA table_list", "calls"), ("PRAGMA main.index_list(call)", "call_started"),
+                          ("PRAGMA user_version", "user_version"), ("pragma Encoding", "UTF-8"), ("PRAGMA integrity_check", "ok"), ("PRAGMA compile_options", "THREADSAFE")):
+            with self.subTest(sql):
+                self.assertIn(says, self.steno("query", sql).stdout)
+        for sql in ("PRAGMA user_version = 7", "PRAGMA user_version(7)", "PRAGMA encoding = 'UTF-16'", "PRAGMA auto_vacuum = 1", "PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA optimize",
+                    "PRAGMA incremental_vacuum", "PRAGMA writable_schema = ON", "PRAGMA query_only = OFF", "PRAGMA nonsense"):
+            with self.subTest(sql):
+                self.expect_error("query", sql, says="the log is only read here")
+        self.expect_error("query", "UPDATE sqlite_master SET sql = ''", says="may not be modified")
+
     def test_tail_follows(self):
         self.start_all()
         tail = self.start("steno", "tail", "--json", "--from", "beginning", "success.", stdout=subprocess.PIPE, text=True)
