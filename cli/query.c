@@ -34,7 +34,7 @@ static const command self = {
     .about = "Reads the log with one SQL statement of SQLite",
     .arguments = "SQL",
     .arguments_min = 1,
-    .arguments_max = 1,
+    .arguments_max = -1,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .notes =
@@ -262,6 +262,8 @@ int query_run(int argc, char **argv) {
     char **arguments;
     int status = options_parse(&self, argc, argv, &wanted, &arguments);
     if (status != OPTIONS_GO) return status;
+    if (arguments[1])
+        return options_fail(&self, "\"%s\" is one argument too many: put the statement in quotes", arguments[1]);
     if (wanted.json && wanted.csv) return options_fail(&self, "--json and --csv: only one of them");
     cleanup(database_close) sqlite3 *database = NULL;
     status = database_open(NULL, &database);

@@ -57,7 +57,7 @@ static int unknown_name(const char *name, const steno_value *subscribers) {
             strcat(known, one);
         }
     }
-    return program_fail("no subscriber has a cursor under the name \"%s\"; there %s", name, *known ? known : "is none");
+    return program_fail("no subscriber has a cursor under the name \"%s\": there is %s", name, *known ? known : "none");
 }
 
 static int ask_position(steno_control *control, steno_draft *request, const char *name, position *out) {

@@ -106,7 +106,7 @@ static void decide(call *self);
 
 call *call_new(steno_client *client, const steno_request *request, call_kind kind, bool stream, bool async,
                steno_chunk_fn on_chunk, void *ctx) {
-    call *self = calloc(1, sizeof *self);
+    call *self = request ? calloc(1, sizeof *self) : NULL; /* there was no memory for a request */
     if (!self) return NULL;
     cleanup(clean_request) steno_request *changed = NULL;
     bool refused = false;

@@ -175,8 +175,8 @@ void steno_client_set_redactor(steno_client *client, steno_redact_fn fn, void *c
 
 steno_status steno_client_set_provider(steno_client *client, const char *name, const char *api_key,
                                        const char *base_url, steno_error *error) {
-    const provider *which = provider_named(name);
-    if (!which) return steno_fail(error, STENO_INVALID, "there is no provider \"%.64s\"", name);
+    const provider *which = name ? provider_named(name) : NULL;
+    if (!which) return steno_fail(error, STENO_INVALID, "there is no provider \"%.64s\"", name ? name : "");
     size_t at = 0;
     while (at < client->settings_count && client->settings[at].provider != which) at++;
     if (at == CLIENT_SETTINGS_MAX)
@@ -197,6 +197,7 @@ steno_status steno_client_set_provider(steno_client *client, const char *name, c
 steno_status steno_client_add_fallback(steno_client *client, const char *model, steno_error *error) {
     if (client->fallbacks_count == CLIENT_FALLBACKS_MAX)
         return steno_fail(error, STENO_LIMIT, "a client has at most %d fallbacks", CLIENT_FALLBACKS_MAX);
+    if (!model) return steno_fail(error, STENO_INVALID, "a fallback has no name");
     char *copy = strdup(model);
     if (!copy) return steno_fail(error, STENO_NO_MEMORY, "no memory for a fallback");
     client->fallbacks[client->fallbacks_count++] = copy;

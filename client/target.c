@@ -136,6 +136,15 @@ static char *find_base(const target_wish *wish, const provider *which, steno_err
     return NULL;
 }
 
+/* libcurl would take the first word of the path for it. */
+static steno_status check_host(const char *base, const char *shown, steno_error *error) {
+    char message[256];
+    const char *scheme = strstr(base, "://"), *host = scheme ? scheme + 3 : base;
+    if (*host && !strchr("/?#", *host)) return STENO_OK;
+    snprintf(message, sizeof message, "the base URL \"%.128s\" names no host", shown);
+    return refuse(error, "BadRequest", message);
+}
+
 /* Joins base and path: a query of the base stays behind the path. */
 static steno_status make_url(target *self, steno_error *error) {
     char path[WIRE_PATH_BYTES];
@@ -384,7 +393,8 @@ static steno_status find(const target_wish *wish, target *self, steno_error *err
                            .version = self->version};
     if (!(self->base = find_base(wish, self->provider, error))) return error->status ? STENO_FAILED : STENO_NO_MEMORY;
     if (!(self->api_base = mask_url(self->base))) return STENO_NO_MEMORY;
-    steno_status status = make_headers(wish, self, error);
+    steno_status status = check_host(self->base, self->api_base, error);
+    if (!status) status = make_headers(wish, self, error);
     if (!status) status = make_url(self, error);
     return status ? status : make_body(self, error);
 }

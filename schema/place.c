@@ -42,8 +42,9 @@ static steno_status check_folder(const char *path, steno_error *error) {
                           folder.st_uid, geteuid());
     if (folder.st_mode & 077)
         return steno_fail(error, STENO_INVALID,
-                          "the folder %s can be entered by others (mode %04o): run `chmod 700 %s`", path,
-                          folder.st_mode & 07777, path);
+                          "the folder %s can be entered by others (mode %04o): run `chmod 700 %s` if it is Steno's "
+                          "alone, else set STENO_DIR to one of your own",
+                          path, folder.st_mode & 07777, path);
     return STENO_OK;
 }
 

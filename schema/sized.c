@@ -19,7 +19,8 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 steno_status sized_take(void *mine, size_t mine_size, const void *given, const char *name, const char *init,
                         steno_error *error) {
-    const size_t size = size_of(given);
+    const size_t size = given ? size_of(given) : 0;
+    if (!given) return steno_fail(error, STENO_INVALID, "there is no %s: NULL was given", name);
     if (!possible(size))
         return steno_fail(error, STENO_INVALID, "%s.size is %zu, which is no version's (here it is %zu): begin with %s",
                           name, size, mine_size, init);

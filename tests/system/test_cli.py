@@ -272,7 +272,9 @@ class Cli(harness.SystemTest):
         for args, says in ((("logz",), "logs"), (("logs", "-n", "abc"), "abc"), (("logs", "--nonsense"), "nonsense"),
                            (("logs", "--since", "soon"), "soon"), (("cost", "--by", "colour"), "colour"), (("complete", "hi"), "model"),
                            (("complete", "-m", "x", "--metadata", "novalue", "hi"), "novalue"), (("tail", "--from", "yesterday"), "yesterday"),
-                           (("query",), "SQL"), (("--sideways",), "sideways")):
+                           (("query",), "SQL"), (("query", "SELECT", "1"), "put the statement in quotes"), (("--sideways",), "sideways"), (("--dir",), "--dir needs"), (("--dir=", "logs"), "--dir needs"),
+                           (("help", "-x"), '"-x" is no verb'), (("help", "logs", "twice"), "twice"), (("complete", "--temprature", "1", "hi"), "did you mean --temperature?"),
+                           (("complete", "--no", "hi"), "several begin so"), (("logs", "--limt=3"), "unknown option --limt: did you mean --limit?"), (("logs", "--zzz"), "unknown option --zzz\n")):
             with self.subTest(args):
                 self.expect_error(*args, status=2, says=says)
         self.assertEqual(self.steno(check=False).returncode, 2)
@@ -292,9 +294,22 @@ class Cli(harness.SystemTest):
             with self.subTest(verb):
                 self.expect_error(*verb, says=[str(self.dir / "log.db"), "stenod"])
 
+    def test_the_folder_is_named_in_either_way(self):
+        for args in (("--dir", self.dir / "other"), (f"--dir={self.dir}/other",)):
+            self.expect_error(*args, "logs", says=f"{self.dir}/other/log.db")
+
+    def test_a_base_url_without_a_host_is_told(self):
+        for url in ("http://", "https:///v1", ""):
+            self.expect_error("complete", "-m", "gpt-4o", "--base-url", url, "hi", says=f'BadRequest (openai): the base URL "{url}" names no host')
+
+    def test_a_mistyped_subscriber_is_told_which_there_are(self):
+        self.start_all()
+        wait_for(lambda: self.sql("SELECT * FROM subscriber"), "steno-cost to have a cursor")
+        self.expect_error("replay", "--to", "kost", "--from", "1", says='no subscriber has a cursor under the name "kost": there is steno-cost')
+
     def test_an_unsafe_folder_is_refused(self):
         self.dir.chmod(0o755)
-        self.expect_error("logs", says="chmod 700")
+        self.expect_error("logs", says=["chmod 700", "STENO_DIR"])
         self.expect_error("emit", says="chmod 700", input="{}\n")
 
     def test_a_folder_with_too_long_a_name_is_refused(self):

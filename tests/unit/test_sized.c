@@ -169,6 +169,17 @@ static void every_function_keeps_the_rule(void **state) {
     }
 }
 
+static void null_is_no_struct(void **state) {
+    (void)state;
+    steno_error error;
+    assert_int_equal(take_hooks(NULL, &error), STENO_INVALID);
+    assert_string_equal(error.message, "there is no steno_hooks: NULL was given");
+    assert_int_equal(take_cache(NULL, NULL), STENO_INVALID);
+    assert_int_equal(take_cost(NULL, NULL), STENO_INVALID);
+    assert_int_equal(take_config(NULL, NULL), STENO_OK); /* the defaults */
+    assert_int_equal(take_subscriber(NULL, NULL), STENO_OK);
+}
+
 static void what_a_cost_ask_lacks_is_unknown_and_not_0(void **state) {
     (void)state;
     steno_cost_ask ask = STENO_COST_ASK_INIT;
@@ -218,6 +229,7 @@ int main(void) {
         cmocka_unit_test(a_size_that_no_version_has_is_refused_before_anything_is_read),
         cmocka_unit_test(what_is_filled_in_ends_with_the_size_of_the_one_who_asks),
         cmocka_unit_test(every_function_keeps_the_rule),
+        cmocka_unit_test(null_is_no_struct),
         cmocka_unit_test(what_a_cost_ask_lacks_is_unknown_and_not_0),
         cmocka_unit_test(counts_are_written_as_far_as_they_are_asked_for),
     };
