@@ -229,6 +229,18 @@ class Cli(harness.SystemTest):
                 self.expect_error("query", sql, says="the log is only read here")
         self.expect_error("query", "UPDATE sqlite_master SET sql = ''", says="may not be modified")
 
+    def test_json_of_every_verb_that_reads_is_json(self):
+        self.fill()
+        call = self.sql("SELECT call_id FROM calls LIMIT 1")[0]["call_id"]
+        self.steno("budget", "set", "--scope", "all", "--limit", "1")
+        by = [("cost", "--by", name) for name in "model provider app user tag day week month session".split()]
+        for args in (("logs",), ("logs", "-m", "none"), ("show", call), *by, ("cost", "--user", "nobody"), ("prices", "list"), ("prices", "list", "claude"), ("prices", "show", "gpt-4o"), ("prices", "diff"),
+                     ("budget", "list"), ("recost", "--dry-run"), ("recost",), ("query", "SELECT * FROM calls"), ("query", "SELECT 1e999 AS a, x'00ff' AS b, 'a' || char(0) AS c WHERE 1"),
+                     ("query", "SELECT 1 WHERE 0"), ("status",), ("flush",), ("replay", "--to", "steno-cost", "--from", "now"), ("complete", "-m", "gpt-4o", "hi"), ("complete", "-s", "-m", "gpt-4o", "hi"),
+                     ("embed", "-m", "text-embedding-3-small", "hi")):
+            with self.subTest(args):
+                self.assertIsInstance(json.loads(self.steno(*args, "--json").stdout), (dict, list))
+
     def test_tail_follows(self):
         self.start_all()
         tail = self.start("steno", "tail", "--json", "--from", "beginning", "success.", stdout=subprocess.PIPE, text=True)
