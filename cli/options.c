@@ -184,6 +184,21 @@ static int unknown_option(const command *self, const char *given) {
     return options_fail(self, meant ? "unknown option %s: did you mean --%s?" : "unknown option %s", typed, meant);
 }
 
+const void *options_action(const command *self, const char *given, const char *what, const void *actions, size_t each,
+                           size_t count) {
+    const char *names[OPTION_ACTIONS_MAX];
+    assert(count <= OPTION_ACTIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *const *action = (const void *)((const char *)actions + i * each);
+        if (strcmp(*action, given) == 0) return action;
+        names[i] = *action;
+    }
+    const char *meant = suggest(given, names, count);
+    options_fail(self, meant ? "\"%s\" is nothing to do with %s: did you mean %s?" : "\"%s\" is nothing to do with %s",
+                 given, what, meant);
+    return NULL;
+}
+
 int options_parse(const command *self, int argc, char **argv, void *values, char ***arguments) {
     struct option longs[OPTION_COUNT_MAX + 1] = {0};
     char letters[2 * OPTION_COUNT_MAX + 3];

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "client/deadline.h"
 #include "client/fork_watch.h"
 #include "client/hooks.h"
 
@@ -150,11 +151,7 @@ static void *run(void *argument) {
 
 static void init_waiting(hook_thread *self) {
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    deadline_condition(&self->changed);
 }
 
 /* With every signal blocked: they are the application's. */
@@ -254,16 +251,7 @@ steno_status steno_client_flush_hooks(steno_client *client, int64_t timeout_ms, 
     if (!self || self->generation != fork_generation()) return STENO_OK;
     if (pthread_equal(pthread_self(), self->thread))
         return steno_fail(error, STENO_INVALID, "a hook can't wait for the hooks");
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    if (timeout_ms > 0) {
-        until.tv_sec += timeout_ms / 1000;
-        until.tv_nsec += timeout_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-    }
+    const struct timespec until = deadline_time(deadline_in(timeout_ms < 0 ? 0 : timeout_ms));
     int failed = 0;
     pthread_mutex_lock(&self->mutex);
     const uint64_t wanted = self->added;
