@@ -38,7 +38,7 @@ int flush_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where))
         return program_fail("no daemon runs for %s: what is published waits in the spool until stenod is started",
                             where.state);

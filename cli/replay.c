@@ -117,7 +117,7 @@ int replay_run(int argc, char **argv) {
     if (!from_parse(wanted.from, &from)) return options_fail(&self, FROM_EXPECTED, wanted.from);
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return program_fail("no daemon runs for %s: start stenod", where.state);
     cleanup(control_release) steno_control *control = NULL;
     cleanup(draft_release) steno_draft *request = NULL;

@@ -262,7 +262,7 @@ int status_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return show_absence(&where, wanted.json);
     cleanup(control_release) steno_control *control = NULL;
     cleanup(draft_release) steno_draft *request = NULL;

@@ -309,6 +309,9 @@ class Cli(harness.SystemTest):
     def test_the_folder_is_named_in_either_way(self):
         for args in (("--dir", self.dir / "other"), (f"--dir={self.dir}/other",)):
             self.expect_error(*args, "logs", says=f"{self.dir}/other/log.db")
+        for verb in (("logs",), ("status",), ("cost",), ("flush",), ("query", "SELECT 1"), ("show", "1"), ("budget", "list"), ("replay", "--to", "a", "--from", "1")):
+            self.steno("--dir", self.dir / "other", *verb, check=False)
+        self.assertFalse((self.dir / "other").exists())  # reading makes nothing
 
     def test_a_base_url_without_a_host_is_told(self):
         for url in ("http://", "https:///v1", ""):
