@@ -271,16 +271,12 @@ int status_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return show_absence(&where, wanted.json);
     cleanup(control_release) steno_control *control = NULL;
-    cleanup(draft_release) steno_draft *request = steno_draft_new();
-    if (!request) return program_fail("out of memory");
+    cleanup(draft_release) steno_draft *request = NULL;
     const steno_value *reply;
-    steno_draft_start(request);
-    steno_draft_string(request, "verb", "status");
-    if (steno_control_new(NULL, &control, &error) ||
-        steno_control_call(control, request, STATUS_TIMEOUT_MS, &reply, &error))
-        return program_fail("%s", error.message);
+    if ((status = daemon_begin("status", &control, &request))) return status;
+    if ((status = daemon_ask(control, request, STATUS_TIMEOUT_MS, &reply))) return status;
     return wanted.json ? show_json(reply) : show(reply);
 }

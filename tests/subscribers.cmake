@@ -1,3 +1,4 @@
+steno_unit_test(sized steno_client steno_subscriber)
 steno_unit_test(subscriber steno_subscriber PkgConfig::ZMQ Threads::Threads)
 steno_unit_test(subscriber_control steno_subscriber PkgConfig::ZMQ Threads::Threads)
 target_sources(test_subscriber PRIVATE unit/fake_daemon.c)

@@ -12,7 +12,8 @@
 
 static const provider providers[] = {
     /* The first is the default. */
-    {"openai", "https://api.openai.com/v1", PLAIN},
+    {"openai", "https://api.openai.com/v1", PLAIN,
+     .account = "OPENAI_ORG_ID=OpenAI-Organization OPENAI_PROJECT_ID=OpenAI-Project"},
     /* Families with a wire of their own. */
     {"anthropic", "https://api.anthropic.com", &wire_anthropic, .tokens = "ANTHROPIC_AUTH_TOKEN",
      .auth = "x-api-key: ", .header = "anthropic-version: 2023-06-01"},
@@ -21,7 +22,7 @@ static const provider providers[] = {
     {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK", .urls = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"},
     {"cohere", "https://api.cohere.com", &wire_cohere, .keys = "CO_API_KEY", .urls = "CO_API_URL"},
     {"gemini", "https://generativelanguage.googleapis.com", &wire_gemini, .keys = "GOOGLE_API_KEY",
-     .auth = "x-goog-api-key: "},
+     .urls = "GOOGLE_GEMINI_BASE_URL", .auth = "x-goog-api-key: "},
     {"ollama", "http://localhost:11434", &wire_ollama, .urls = "OLLAMA_HOST", .keyless = true},
     /* Those that speak OpenAI's protocol. */
     {"ai21", "https://api.ai21.com/studio/v1", OLD_MAX_TOKENS},

@@ -14,8 +14,10 @@ typedef struct provider {
     const char *urls;     /* the same for the base URL */
     const char *auth;     /* what stands before the key in its header; NULL: "Authorization: Bearer " */
     const char *header;   /* one more header; NULL: none */
-    const char *renames;  /* parameters under other names: "max_completion_tokens=max_tokens …" */
-    bool keyless;         /* it also answers without a key */
+    const char *
+        account; /* further headers from variables, where they are set: "VARIABLE=Header VARIABLE=Header"; NULL: none */
+    const char *renames; /* parameters under other names: "max_completion_tokens=max_tokens …" */
+    bool keyless;        /* it also answers without a key */
 } provider;
 
 /* Room for a provider's name with its NUL. */
