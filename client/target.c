@@ -120,12 +120,22 @@ static char *aws_base(steno_error *error) {
     return NULL;
 }
 
+/* What a variable says, as its vendor's SDK reads it. */
+static char *vendors_url(const provider *which, const char *base) {
+    char *url = NULL;
+    const char *scheme = strstr(base, "://"), *host = scheme ? scheme + 3 : base;
+    const size_t size = (size_t)(host - base) + strcspn(host, "/");
+    const bool bare = !strpbrk(host, "?#") && !base[size + strspn(base + size, "/")];
+    if (!which->added || !bare) return strdup(base);
+    return asprintf(&url, "%.*s%s", (int)size, base, which->added) < 0 ? NULL : url;
+}
+
 /* The base URL, owned; NULL with `error`. */
 static char *find_base(const target_wish *wish, const provider *which, steno_error *error) {
     char name[VARIABLE_BYTES];
     const char *base = given_base(wish, which);
-    if (!base && (base = from_environment(which, "_BASE_URL", which->urls, name)) && !strcmp(name, "OLLAMA_HOST"))
-        return ollama_url(base);
+    if (!base && (base = from_environment(which, "_BASE_URL", which->urls, name)))
+        return strcmp(name, "OLLAMA_HOST") ? vendors_url(which, base) : ollama_url(base);
     if (!base) base = which->base_url;
     if (base) return strdup(base);
     if (which->wire == &wire_bedrock) return aws_base(error);

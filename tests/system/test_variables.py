@@ -34,6 +34,10 @@ CASES = [
     ("bedrock/m", {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "{}", "AWS_BEARER_TOKEN_BEDROCK": KEY}, "/model/m/converse", [BEARER]),
     ("cohere/m", {"COHERE_BASE_URL": "{}", "COHERE_API_KEY": KEY}, "/v2/chat", [BEARER]),
     ("cohere/m", {"CO_API_URL": "{}", "CO_API_KEY": KEY}, "/v2/chat", [BEARER]),
+    ("groq/m", {"GROQ_BASE_URL": "{}", "GROQ_API_KEY": KEY}, f"/openai/v1{CHAT}", [BEARER]),
+    ("groq/m", {"GROQ_BASE_URL": "{}/proxy", "GROQ_API_KEY": KEY}, f"/proxy{CHAT}", [BEARER]),
+    ("cerebras/m", {"CEREBRAS_BASE_URL": "{}/", "CEREBRAS_API_KEY": KEY}, f"/v1{CHAT}", [BEARER]),
+    ("together/m", {"TOGETHER_BASE_URL": "{}/v1", "TOGETHER_API_KEY": KEY}, f"/v1{CHAT}", [BEARER]),
     ("groq/m", {"GROQ_BASE_URL": "{}/openai/v1", "GROQ_API_KEY": KEY, "OPENAI_API_KEY": "another", "OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj-1"}, f"/openai/v1{CHAT}", [BEARER, ("OpenAI-Organization", None), ("OpenAI-Project", None)]),
 ]
 ACCOUNT = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")

@@ -58,13 +58,10 @@ steno_error perform(fixture *self, steno_request *request, bool streamed, steno_
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{" delta \
     "},\"finish_reason\":" finish "}]}\n\n"
 #define STREAM_TEXT "H\xC3\xA9llo"
+#define STREAM_FIRST CHUNK("\"role\":\"assistant\",\"content\":\"\"", "null") CHUNK("\"content\":\"H\xC3\xA9\"", "null")
+#define STREAM_LAST CHUNK("\"content\":\"llo\"", "null") CHUNK("", "\"stop\"")
+#define STREAM_USAGE "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n"
 /* A whole stream of it. */
-#define STREAM                                                                                                         \
-    CHUNK("\"role\":\"assistant\",\"content\":\"\"", "null")                                                           \
-    CHUNK("\"content\":\"H\xC3\xA9\"", "null")                                                                         \
-    CHUNK("\"content\":\"llo\"", "null") CHUNK(                                                                        \
-        "",                                                                                                            \
-        "\"stop\"") "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n" \
-                    "data: [DONE]\n\n"
+#define STREAM STREAM_FIRST STREAM_LAST STREAM_USAGE "data: [DONE]\n\n"
 
 #endif
