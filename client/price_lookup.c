@@ -24,13 +24,23 @@ typedef struct search {
 
 /* ---- names ---- */
 
-/* Whether the end of `text` has the form: d is a digit, anything else itself. Cuts it off. */
+/* Eight digits: a year of this century, a month, a day. */
+static bool is_date(const char digits[8]) {
+    const int month = (digits[4] - '0') * 10 + digits[5] - '0', day = (digits[6] - '0') * 10 + digits[7] - '0';
+    return digits[0] == '2' && digits[1] == '0' && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+/* Whether the end of `text` has the form: d is a digit (of eight, those of a date), anything else itself. Cuts it off. */
 static bool cut_form(char *text, const char *form) {
-    size_t size = strlen(text), length = strlen(form);
+    size_t size = strlen(text), length = strlen(form), count = 0;
+    char digits[8];
     if (size <= length) return false;
     char *end = text + size - length;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         if (form[i] == 'd' ? !isdigit((unsigned char)end[i]) : end[i] != form[i]) return false;
+        if (form[i] == 'd') digits[count++] = end[i];
+    }
+    if (count == sizeof digits && !is_date(digits)) return false;
     *end = '\0';
     return true;
 }

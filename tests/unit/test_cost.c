@@ -312,6 +312,16 @@ static void names_of_providers_are_compared_without_regard_to_case(void **state)
     }
 }
 
+static void digits_that_are_no_date_make_no_snapshot(void **state) {
+    (void)state;
+    static const char *const others[] = {"gpt-4o-99999999", "gpt-4o-2024-13-01", "gpt-4o@20241200", "gpt-4o-10240101"};
+    steno_cost cost;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (built_in_cost("openai", others[i], tokens(1, 1, 0), &cost) != STENO_NOT_FOUND)
+            fail_msg("%s is priced as %s", others[i], cost.price_model);
+    assert_int_equal(built_in_cost("openai", "gpt-4o-2026-12-31", tokens(1, 1, 0), &cost), STENO_OK);
+}
+
 static void more_than_64_bits_hold_is_no_cost(void **state) {
     (void)state;
     steno_cost cost;
@@ -344,6 +354,7 @@ int main(void) {
         cmocka_unit_test(a_snapshot_at_its_familys_price_has_all_of_its_prices),
         cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
         cmocka_unit_test(names_of_providers_are_compared_without_regard_to_case),
+        cmocka_unit_test(digits_that_are_no_date_make_no_snapshot),
         cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
         cmocka_unit_test(regions_are_read_from_hosts),
     };
