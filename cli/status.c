@@ -74,6 +74,7 @@ static void show_summary(const steno_value *status) {
     if (number(status, "duplicates")) put_count(status, "duplicates", "duplicates", "passed over");
     if (number(status, "malformed")) put_count(status, "malformed", "malformed", "messages dropped");
     put_count(status, "losses", "losses", "events lost (table loss)");
+    if (*string(status, "config_note")) put_line("note", string(status, "config_note"));
 }
 
 static int show_publishers(const steno_value *list) {
@@ -270,16 +271,12 @@ int status_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return show_absence(&where, wanted.json);
     cleanup(control_release) steno_control *control = NULL;
-    cleanup(draft_release) steno_draft *request = steno_draft_new();
-    if (!request) return program_fail("out of memory");
+    cleanup(draft_release) steno_draft *request = NULL;
     const steno_value *reply;
-    steno_draft_start(request);
-    steno_draft_string(request, "verb", "status");
-    if (steno_control_new(NULL, &control, &error) ||
-        steno_control_call(control, request, STATUS_TIMEOUT_MS, &reply, &error))
-        return program_fail("%s", error.message);
+    if ((status = daemon_begin("status", &control, &request))) return status;
+    if ((status = daemon_ask(control, request, STATUS_TIMEOUT_MS, &reply))) return status;
     return wanted.json ? show_json(reply) : show(reply);
 }

@@ -16,6 +16,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/logline.h"
+#include "daemon/session.h"
 
 /* Their limit of open files. */
 #define CHILD_FILES 1024
@@ -33,7 +34,7 @@ static void lower_file_limit(void) {
 /* In the child. Does not return. */
 static _Noreturn void become(const child_world *world, char **words, int output, pid_t parent) {
     static const int changed[] = {SIGTERM, SIGINT, SIGCHLD, SIGPIPE, SIGXFSZ, SIGHUP};
-    setpgid(0, 0); /* Ctrl-C in a terminal is for stenod, which stops its children in its own time */
+    setsid(); /* Ctrl-C in a terminal is for stenod, which stops its children in its own time */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1); /* it died before that was set */
     for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) signal(changed[i], SIG_DFL);
@@ -79,7 +80,6 @@ static bool spawn(child *self, const child_world *world) {
         errno = failed;
         return false;
     }
-    setpgid(pid, pid); /* whoever comes first, the child or we */
     said_begin(&self->said, ends[0]);
     self->pid = pid;
     return true;
@@ -117,7 +117,7 @@ void child_ask_to_end(child *self) {
 
 bool child_kill(child *self) {
     self->killed = true;
-    return !kill(-self->pid, SIGKILL);
+    return !kill(self->pid, SIGKILL); /* what is left of its session goes when it is reaped */
 }
 
 static void describe(child *self, const siginfo_t *how) {
@@ -129,8 +129,8 @@ bool child_reap(child *self) {
     siginfo_t how = {0};
     if (!self->pid || waitid(P_PID, (id_t)self->pid, &how, WEXITED | WNOHANG | WNOWAIT) || how.si_pid != self->pid)
         return false;
-    /* Others of its group (a pipeline's) would go on beside the next one. While it is not reaped, its id is nobody else's. */
-    kill(-self->pid, SIGKILL);
+    /* Others of its session (a pipeline's, steno-exec's commands) would go on beside the next one. */
+    session_kill(self->pid);
     waitpid(self->pid, NULL, 0);
     const int64_t now = clock_ms();
     said_end(&self->said, self->settings.name, now);

@@ -1,5 +1,5 @@
 /* One subscriber that stenod runs: its process, its pipe, and how it ended last. When it runs is decided in supervisor.c.
- * Invariant: each is in a process group of its own, gets SIGTERM when stenod dies, and is reaped by its own pid.
+ * Invariant: each is in a session of its own, gets SIGTERM when stenod dies, and is reaped by its own pid.
  */
 #ifndef DAEMON_CHILD_H
 #define DAEMON_CHILD_H
@@ -41,9 +41,9 @@ void child_settle(child *self, const config_subscriber *settings);
 void child_start(child *self, const child_world *world);
 /* Sends it SIGTERM, and notes until when it may take its time. */
 void child_ask_to_end(child *self);
-/* SIGKILL for its whole process group. */
+/* SIGKILL. */
 bool child_kill(child *self);
-/* Has it ended? Then what is left of its process group is killed, and it is due again: after a pause, or at once if it was asked to end. */
+/* Has it ended? Then what is left of its session is killed, and it is due again: after a pause, or at once if it was asked to end. */
 bool child_reap(child *self);
 void child_release(child *self);
 

@@ -41,5 +41,7 @@ typedef struct config {
  * steno-cost. Errors: STENO_INVALID (file, line and what is wrong), STENO_SYSTEM.
  */
 steno_status config_read(const char *path, bool required, config *out, steno_error *error);
+/* What is as the file says and maybe not as its author thinks, for people: that nothing keeps costs. NULL: nothing. Static. */
+const char *config_note(const config *settings);
 
 #endif

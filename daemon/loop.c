@@ -66,6 +66,7 @@ typedef struct daemon_loop {
     int64_t due_ms;    /* when something is to be done without being asked */
     char problem[STENO_ERROR_MESSAGE_BYTES];
     char config_problem[STENO_ERROR_MESSAGE_BYTES];
+    const char *config_note; /* NULL: none, or none that was not wanted */
 } daemon_loop;
 
 static verb_view view_of(daemon_loop *self) {
@@ -76,7 +77,8 @@ static verb_view view_of(daemon_loop *self) {
                        .started = self->started,
                        .problem = self->problem[0] ? self->problem : NULL,
                        .reports = &self->reports,
-                       .config_problem = self->config_problem[0] ? self->config_problem : NULL};
+                       .config_problem = self->config_problem[0] ? self->config_problem : NULL,
+                       .config_note = self->config_note};
 }
 
 static bool failing(const daemon_loop *self) { return self->failing_since_ms != 0; }
@@ -113,6 +115,13 @@ static void keep_journal(daemon_loop *self, const config *settings) {
     self->retention.due_ms = 0;
 }
 
+/* Whoever wants no subscribers knows that there are no costs. */
+static void note_configuration(daemon_loop *self, const config *settings) {
+    const char *before = self->config_note;
+    self->config_note = self->children ? config_note(settings) : NULL;
+    if (self->config_note && !before) logline("%s", self->config_note);
+}
+
 /* A configuration that is wrong changes nothing. */
 static void read_configuration_again(daemon_loop *self) {
     config settings;
@@ -128,6 +137,7 @@ static void read_configuration_again(daemon_loop *self) {
     logline("the configuration was read again");
     keep_journal(self, &settings);
     if (self->children) supervisor_configure(self->children, &settings);
+    note_configuration(self, &settings);
 }
 
 /* The terminal is gone that this was started in, and nobody has said with nohup(1) that it is to go on. */
@@ -320,6 +330,7 @@ steno_status loop_run(const place *where, const config *settings, const loop_opt
     steno_status status = open_all(&self, settings, error);
     if (!status) {
         logline("stenod " STENO_BUILD_VERSION ", pid %d, at work in %s", (int)getpid(), where->state);
+        note_configuration(&self, settings);
         run(&self);
         logline("ended with %llu events in the log", (unsigned long long)store_last_offset(self.store));
     }

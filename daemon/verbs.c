@@ -226,6 +226,7 @@ static const char *status(const verb_view *view, const control_message *request,
     steno_draft_int(reply, "journal_bytes", store_journal_bytes(view->store));
     steno_draft_string(reply, "problem", view->problem);
     steno_draft_string(reply, "config_problem", view->config_problem);
+    steno_draft_string(reply, "config_note", view->config_note);
     list_publishers(view, reply);
     list_children(view, reply);
     cursor_list cursors = {.reply = reply, .last_offset = store_last_offset(view->store), .reports = view->reports};

@@ -25,6 +25,7 @@ typedef struct verb_view {
     const char *problem;        /* NULL: none */
     reports *reports;           /* what subscribers say of themselves */
     const char *config_problem; /* why the configuration in force is not the one in the file; NULL: it is */
+    const char *config_note;    /* what may not be meant in it; NULL: nothing */
 } verb_view;
 
 /* Answers into the draft. Returns NULL, or the error code with the reason in `message`; then the draft is of no use. */

@@ -13,7 +13,7 @@ typedef struct header {
     size_t size;
     uint64_t payload;
     uint64_t children;
-    bool container;
+    bool container, map;
     bool string;
 } header;
 
@@ -29,7 +29,7 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
     *out = (header){.size = 1};
     if (c <= 0x7F || c >= 0xE0 || c == 0xC0 || c == 0xC2 || c == 0xC3) return true;
     if (c <= 0x8F) {
-        out->container = true;
+        out->container = out->map = true;
         out->children = 2u * (c & 0x0F);
         return true;
     }
@@ -92,7 +92,7 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
         out->container = true;
         out->children = value;
     } else if (c == 0xDE || c == 0xDF) {
-        out->container = true;
+        out->container = out->map = true;
         out->children = 2 * value;
     } else {
         out->string = c >= 0xD9 && c <= 0xDB;
@@ -101,10 +101,14 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
     return true;
 }
 
+/* A decoder of Python's or JavaScript's refuses a whole message for one key that is neither string nor number. */
+static bool may_be_key(uint8_t c, bool string) { return string || c <= 0x7F || c >= 0xE0 || (c >= 0xCA && c <= 0xD3); }
+
 steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, size_t values_max, steno_error *error) {
     assert(depth_max <= CHECK_DEPTH_MAX);
     const uint8_t *p = bytes;
     uint64_t open[CHECK_DEPTH_MAX]; /* values still to come in each container around this place */
+    uint64_t maps = 0;              /* a bit for each of them: it is a map */
     unsigned depth = 0;
     size_t at = 0, values = 0;
     do {
@@ -115,6 +119,9 @@ steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, s
         size_t left = size - at - head.size;
         if (head.payload > left || head.children > left)
             return steno_fail(error, STENO_CORRUPT, "a length at byte %zu of %zu goes beyond the end", at, size);
+        const bool key = depth > 0 && maps >> (depth - 1) & 1 && open[depth - 1] % 2 == 0;
+        if (key && !may_be_key(p[at], head.string))
+            return steno_fail(error, STENO_CORRUPT, "the key at byte %zu is neither a string nor a number", at);
         at += head.size;
         if (head.string && utf8_valid_prefix((const char *)p + at, (size_t)head.payload) != head.payload)
             return steno_fail(error, STENO_CORRUPT, "the string at byte %zu is not UTF-8", at);
@@ -124,6 +131,7 @@ steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, s
         if (head.container) {
             if (depth == depth_max)
                 return steno_fail(error, STENO_LIMIT, "nested deeper than %u levels at byte %zu", depth_max, at);
+            maps = head.map ? maps | UINT64_C(1) << depth : maps & ~(UINT64_C(1) << depth);
             open[depth++] = head.children;
         }
         while (depth > 0 && open[depth - 1] == 0) depth--;

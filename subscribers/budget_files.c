@@ -1,6 +1,4 @@
-/* Budgets out of INI files, by inih. The lines pass through our own reader, because inih tells its handler neither the line's number nor of sections
- * without keys.
- */
+/* Budgets out of INI files, by inih and what ini_line.h adds to it. */
 #include "subscribers/budget_files.h"
 
 #include <errno.h>
@@ -10,14 +8,15 @@
 #include <string.h>
 
 #include "schema/clean.h"
+#include "schema/ini_line.h"
 
 /* Entries are made room for by so many. */
 #define LIST_STEP 32
 
 typedef struct parse {
     const char *path;
-    FILE *file;
-    int line, budget_line;
+    ini_line line; /* in hand */
+    int budget_line;
     bool by_command;
     budget now; /* of the section in hand; "" for a name: it is no budget */
     budget_list *list;
@@ -85,27 +84,17 @@ static void begin_section(parse *self, const char *section) {
     const char *name = section + strlen(BUDGET_SECTION);
     name += strspn(name, " \t");
     if (!budget_name_valid(name))
-        refuse(self, self->line, "a budget's name has 1 to 64 of A-Z a-z 0-9 _ . -, not \"%.64s\"", name);
+        refuse(self, self->line.number, "a budget's name has 1 to 64 of A-Z a-z 0-9 _ . -, not \"%.64s\"", name);
     else
         self->now = budget_new(name);
-    self->budget_line = self->line;
+    self->budget_line = self->line.number;
 }
 
-/* inih's reader: a line, seen before inih sees it. */
 static char *read_line(char *text, int size, void *ctx) {
     parse *self = ctx;
-    if (!fgets(text, size, self->file)) return NULL;
-    self->line++;
-    const size_t length = strlen(text);
-    if (length + 1 == (size_t)size && text[length - 1] != '\n')
-        refuse(self, self->line, "the line is longer than %d bytes", size - 2);
-    const char *start = text + strspn(text, " \t");
-    const char *end = start[0] == '[' ? strchr(start, ']') : NULL;
-    if (end) {
-        char section[256];
-        snprintf(section, sizeof section, "%.*s", (int)(end - start - 1), start + 1);
-        begin_section(self, section);
-    }
+    if (!ini_line_read(&self->line, text, size)) return NULL;
+    if (self->line.too_long) refuse(self, self->line.number, "the line is longer than %d bytes", size - 2);
+    if (self->line.begins) begin_section(self, self->line.section);
     return text;
 }
 
@@ -115,7 +104,7 @@ static int take_key(void *ctx, const char *section, const char *key, const char 
     (void)section;
     if (self->status || !self->now.name[0]) return 1;
     if (budget_set(&self->now, key, value, why)) return 1;
-    refuse(self, self->line, "%s", why);
+    refuse(self, self->line.number, "%s", why);
     return 1; /* ours is the better complaint */
 }
 
@@ -123,7 +112,7 @@ steno_status budget_file_read(const char *path, bool by_command, budget_list *li
     cleanup(clean_file) FILE *file = fopen(path, "re");
     if (!file && errno == ENOENT) return STENO_OK;
     if (!file) return steno_fail(error, STENO_SYSTEM, "cannot read budgets from %s: %s", path, strerror(errno));
-    parse state = {.path = path, .file = file, .by_command = by_command, .list = list, .error = error};
+    parse state = {.path = path, .line.file = file, .by_command = by_command, .list = list, .error = error};
     const int line = ini_parse_stream(read_line, &state, take_key, &state);
     end_budget(&state);
     if (line < 0) return steno_fail(error, STENO_NO_MEMORY, "no memory to read %s", path);

@@ -69,6 +69,11 @@ static void on_missed(uint64_t first, uint64_t last, void *ctx) {
             first, last);
 }
 
+static void on_waiting(const char *endpoint, void *ctx) {
+    (void)ctx;
+    fprintf(stderr, PROGRAM ": no stenod answers on %s: waiting for it\n", endpoint);
+}
+
 static bool may_work_later(steno_status status) {
     return status == STENO_TIMEOUT || status == STENO_SYSTEM || status == STENO_NO_MEMORY;
 }
@@ -154,6 +159,7 @@ static steno_status follow_from_cursor(pricing *self, steno_error *error) {
     config.from = cursor ? (int64_t)cursor + 1 : STENO_FROM_BEGINNING;
     config.connect_timeout_ms = -1;
     config.on_missed = on_missed;
+    config.on_waiting = on_waiting;
     status = steno_subscriber_new(&config, &self->subscriber, error);
     if (status) return status;
     stop_signal_watch(self->subscriber);
@@ -173,9 +179,12 @@ static steno_status run(pricing *self, steno_error *error) {
     if (!status) status = cost_budgets_new(&where, dir, &self->budgets, error);
     if (!status && self->wanted.log) status = cost_file_open(self->wanted.log, &self->file, error);
     if (!status) check_prices(self);
+    bool told = false;
     while (!status && stop_signal_count() == 0) {
         if (!self->log) status = cost_log_open(where.log, cost_budgets_watch(self->budgets), &self->log, error);
         if (status == STENO_NOT_FOUND) {
+            if (!told) complain("waiting", error);
+            told = true;
             stop_signal_wait(LOOK_MS);
             status = STENO_OK;
             continue;

@@ -33,7 +33,7 @@
 struct jsonl_archive {
     char folder[PATH_BYTES];
     const char *base; /* the FILE's name in it */
-    int folder_fd;
+    int folder_fd;    /* it stays the same number when the folder is another one */
     bool gzip;
     unsigned keep;
     atomic_bool ending;
@@ -298,6 +298,12 @@ static int start_thread(jsonl_archive *self) {
     return failed;
 }
 
+static int open_folder(const jsonl_archive *self) { return open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
+static steno_status fail_on_folder(const jsonl_archive *self, steno_error *error) {
+    return steno_fail(error, STENO_SYSTEM, "cannot open the folder %s: %s", self->folder, strerror(errno));
+}
+
 steno_status jsonl_archive_open(const char *path, bool gzip, unsigned keep, jsonl_archive **out, steno_error *error) {
     *out = NULL;
     cleanup(stop_archive) jsonl_archive *self = calloc(1, sizeof *self);
@@ -314,12 +320,17 @@ steno_status jsonl_archive_open(const char *path, bool gzip, unsigned keep, json
     if (size >= sizeof self->folder || strlen(self->base) > BASE_BYTES_MAX)
         return steno_fail(error, STENO_INVALID, "%.80s…: the name is too long", path);
     memcpy(self->folder, slash ? path : ".", size);
-    self->folder_fd = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (self->folder_fd < 0)
-        return steno_fail(error, STENO_SYSTEM, "cannot open the folder %s: %s", self->folder, strerror(errno));
+    self->folder_fd = open_folder(self);
+    if (self->folder_fd < 0) return fail_on_folder(self, error);
     *out = self;
     self = NULL;
     return STENO_OK;
+}
+
+/* The thread may be at work: it finds the one folder or the other behind the number. */
+steno_status jsonl_archive_follow(jsonl_archive *self, steno_error *error) {
+    cleanup_close int fd = open_folder(self);
+    return fd < 0 || dup3(fd, self->folder_fd, O_CLOEXEC) < 0 ? fail_on_folder(self, error) : STENO_OK;
 }
 
 steno_status jsonl_archive_start(jsonl_archive *self, steno_error *error) {

@@ -24,6 +24,8 @@ void jsonl_archive_recent(const jsonl_archive *self, size_t bytes,
 steno_status jsonl_archive_start(jsonl_archive *self, steno_error *error);
 /* What is half compressed is left for the next start. */
 void jsonl_archive_stop(jsonl_archive *self);
+/* FILE was opened anew: its folder may be another one now. */
+steno_status jsonl_archive_follow(jsonl_archive *self, steno_error *error);
 /* Renames the FILE; it is one of the archive's then. */
 steno_status jsonl_archive_take(jsonl_archive *self, const struct tm *day, uint64_t last_offset, steno_error *error);
 /* What is wrong, "" if nothing: it is tried again once a minute. */

@@ -129,7 +129,11 @@ static steno_status follow_name(jsonl_file *self, steno_error *error) {
         sync_now(self, NULL); /* it was moved with all that is in it */
         close_file(self);
     }
-    if (self->fd < 0) return open_file(self, NULL, error);
+    if (self->fd < 0) {
+        steno_status status = open_file(self, NULL, error);
+        if (!status && (status = jsonl_archive_follow(self->archive, error))) close_file(self);
+        return status;
+    }
     if (there.st_size == self->end) return STENO_OK;
     /* Cut short or added to by somebody else (copytruncate). */
     steno_error reason;

@@ -70,6 +70,10 @@ static void tell_missed(uint64_t first, uint64_t last, void *ctx) {
                 first, last);
 }
 
+static void tell_waiting(const char *endpoint, void *ctx) {
+    program_say(ctx, "no stenod answers on %s: waiting for it", endpoint);
+}
+
 /* The list of the default topics, "all" without one. */
 static void list_topics(const program *self, char *out, size_t size) {
     snprintf(out, size, "all");
@@ -164,6 +168,8 @@ int program_parse(const program *self, int argc, char **argv, void *own, steno_s
     config->connect_timeout_ms = -1;
     config->on_missed = tell_missed;
     config->on_missed_ctx = (void *)(uintptr_t)self; /* handed back as it is, and only read */
+    config->on_waiting = tell_waiting;
+    config->on_waiting_ctx = config->on_missed_ctx;
     steno_error error;
     if (stop_signal_install(&error)) {
         program_say(self, "%s", error.message);

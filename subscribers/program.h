@@ -35,7 +35,7 @@ typedef struct program {
 } program;
 
 /* Reads the command line into *config (all strings borrowed from argv) and arguments[0 … program->arguments-1], and installs the signals
- * (stop_signal.h). *config is set up for a program that waits for the daemon for ever and says on stderr what it missed; `self` must outlive it. A folder
+ * (stop_signal.h). *config is set up for a program that waits for the daemon for ever and says on stderr that it does, and what it missed; `self` must outlive it. A folder
  * given with --dir becomes $STENO_DIR of this process. Returns -1 to go on, else the exit status.
  */
 int program_parse(const program *self, int argc, char **argv, void *own, steno_subscriber_config *config,

@@ -29,6 +29,8 @@ typedef struct steno_subscriber steno_subscriber;
  * subscriber came for them. Delivery goes on with the oldest event that is still there.
  */
 typedef void (*steno_missed_fn)(uint64_t first, uint64_t last, void *ctx);
+/* Called once, if no daemon has answered on `endpoint` for 5 s at the start; it is waited for all the same. */
+typedef void (*steno_waiting_fn)(const char *endpoint, void *ctx);
 
 typedef struct steno_subscriber_config {
     size_t size;               /* sizeof(steno_subscriber_config) */
@@ -39,9 +41,11 @@ typedef struct steno_subscriber_config {
     bool from_set;        /* true: `from` goes before the cursor that is stored */
     size_t commit_events; /* commit the cursor after so many events; 0: 100 */
     int64_t commit_ms;    /* … or after so long; 0: 1,000 */
-    int64_t connect_timeout_ms; /* how long to wait for a daemon at the start; 0: 5,000; < 0: for ever */
-    steno_missed_fn on_missed;  /* NULL: only counted (steno_subscriber_counts) */
-    void *on_missed_ctx;        /* handed to on_missed; borrowed */
+    int64_t connect_timeout_ms;  /* how long to wait for a daemon at the start; 0: 5,000; < 0: for ever */
+    steno_missed_fn on_missed;   /* NULL: only counted (steno_subscriber_counts) */
+    void *on_missed_ctx;         /* handed to on_missed; borrowed */
+    steno_waiting_fn on_waiting; /* NULL: nobody is told */
+    void *on_waiting_ctx;        /* handed to on_waiting; borrowed */
     bool
         manual; /* an event counts as handled only by steno_subscriber_handled, not by the next call of steno_subscriber_next */
 } steno_subscriber_config;
@@ -83,7 +87,7 @@ STENO_API steno_status steno_subscriber_next(steno_subscriber *subscriber, int64
  * `timeout_ms`; try again, or refuse the event. STENO_FAILED: the daemon refused. STENO_INVALID: no event is in hand. STENO_NO_MEMORY.
  */
 STENO_API steno_status steno_subscriber_join(steno_subscriber *subscriber, int64_t timeout_ms, steno_error *error);
-/* Stores the cursor now: what was handed out before the event in hand, which counts once `next` is called again.
+/* Stores the cursor now: what was handed out before the event in hand, which counts once `next` is called again. There is nothing to store before the beginning is settled.
  * STENO_INVALID without a name, STENO_TIMEOUT if no daemon answers, STENO_FAILED if it refuses.
  */
 STENO_API steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *error);

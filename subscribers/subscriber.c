@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "schema/sized.h"
 #include "subscribers/clock.h"
 #include "subscribers/subscriber_state.h"
 
@@ -165,9 +166,17 @@ static steno_status no_daemon(steno_subscriber *self, steno_error *error) {
     return steno_fail(error, STENO_NOT_FOUND, "no stenod answers on %s: start it with `stenod`", self->endpoint);
 }
 
+/* Says once that nobody answers. */
+static void tell_waiting(steno_subscriber *self) {
+    if (clock_until(self->waiting_at) > 0) return;
+    self->waiting_at = CLOCK_NEVER;
+    if (self->on_waiting) self->on_waiting(self->endpoint, self->on_waiting_ctx);
+}
+
 /* Works until an event is in hand or, for connect, the beginning is settled. */
 static steno_status work(steno_subscriber *self, int64_t deadline, bool for_event, steno_error *error) {
     if (!self->connect_deadline) self->connect_deadline = clock_after(self->connect_timeout_ms);
+    if (!self->waiting_at) self->waiting_at = clock_after(SUBSCRIBER_WAITING_MS);
     self->woken = false;
     for (;;) {
         if (take_stop(self)) return STENO_END;
@@ -178,9 +187,11 @@ static steno_status work(steno_subscriber *self, int64_t deadline, bool for_even
         if (status != STENO_END) return status;
         if (!for_event && !settling(self)) return STENO_OK;
         if (settling(self) && clock_until(self->connect_deadline) == 0) return no_daemon(self, error);
+        if (settling(self)) tell_waiting(self);
         if (self->woken || clock_until(deadline) == 0) return steno_fail(error, STENO_TIMEOUT, "no event yet");
-        status = wait_for_work(self, settling(self) ? clock_earlier(deadline, self->connect_deadline) : deadline,
-                               FOR_STOP | FOR_EVENTS, error);
+        int64_t until = deadline;
+        if (settling(self)) until = clock_earlier(until, clock_earlier(self->connect_deadline, self->waiting_at));
+        status = wait_for_work(self, until, FOR_STOP | FOR_EVENTS, error);
         if (status) return status;
     }
 }
@@ -228,9 +239,10 @@ steno_status steno_subscriber_run(steno_subscriber *subscriber, steno_handler_fn
 steno_status steno_subscriber_commit(steno_subscriber *subscriber, steno_error *error) {
     if (!has_cursor(subscriber))
         return steno_fail(error, STENO_INVALID, "a subscriber without a name has no cursor to commit");
+    if (settling(subscriber)) return STENO_OK; /* nothing was handed out */
     const int64_t deadline = clock_after(SUBSCRIBER_REQUEST_MS);
     steno_status outcome = STENO_OK;
-    while (!settling(subscriber) && !outcome) {
+    while (!outcome) {
         steno_status status = asking_take_replies(subscriber, &outcome, error, error);
         if (status || outcome) return status ? status : outcome;
         if (!subscriber->committing.id && !subscriber->unsure && !wants_to_commit(subscriber)) return STENO_OK;
@@ -308,8 +320,5 @@ void steno_subscriber_stop(steno_subscriber *subscriber) {
 uint64_t steno_subscriber_offset(const steno_subscriber *subscriber) { return subscriber->last; }
 
 void steno_subscriber_get_counts(const steno_subscriber *subscriber, steno_subscriber_counts *out) {
-    const size_t size = out->size < sizeof *out ? out->size : sizeof *out;
-    const size_t asked = out->size;
-    memcpy(out, &subscriber->counts, size);
-    out->size = asked;
+    sized_give(out, &subscriber->counts, sizeof subscriber->counts);
 }

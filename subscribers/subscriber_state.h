@@ -34,6 +34,8 @@ struct steno_subscriber {
     int64_t commit_ms, connect_timeout_ms;
     steno_missed_fn on_missed;
     void *on_missed_ctx;
+    steno_waiting_fn on_waiting;
+    void *on_waiting_ctx;
     char endpoint[PLACE_ENDPOINT_BYTES];
 
     /* any thread */
@@ -51,6 +53,7 @@ struct steno_subscriber {
     int64_t ask_at;           /* not earlier */
     int64_t commit_at;        /* the next commit is due, if there is something to commit */
     int64_t connect_deadline; /* 0: not set yet */
+    int64_t waiting_at;       /* when it is told that no daemon answers; 0: not set yet */
     bool from_oldest;         /* offsets before the journal's first are not missed */
     batch batch;
     stream_item item;
@@ -74,6 +77,8 @@ struct steno_subscriber {
 
 /* A request without an answer is taken for lost after this (a daemon that was killed with it in hand) and made again. */
 #define SUBSCRIBER_REQUEST_MS 3000
+/* Without any daemon so long at the start, somebody has to start one, or looks in another folder. */
+#define SUBSCRIBER_WAITING_MS 5000
 
 /* ---- what it wants ---- */
 

@@ -189,7 +189,7 @@ static delivery_result judge(const webhook *self, const http_reply *reply) {
     if (reply->status != 410) return result;
     return delivery_say(
         DELIVERY_BROKEN,
-        "%s: answered 410 Gone: it wants no more events; nothing is sent until steno-webhook is started again",
+        "%s: answered 410 Gone: it wants no more events. steno-webhook ends: take it out of stenod.ini, if it is there",
         http_post_url(self->post));
 }
 

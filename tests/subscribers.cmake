@@ -1,3 +1,4 @@
+steno_unit_test(sized steno_client steno_subscriber)
 steno_unit_test(subscriber steno_subscriber PkgConfig::ZMQ Threads::Threads)
 steno_unit_test(subscriber_control steno_subscriber PkgConfig::ZMQ Threads::Threads)
 target_sources(test_subscriber PRIVATE unit/fake_daemon.c)
@@ -13,8 +14,13 @@ add_executable(steno-test-runaway system/runaway.c)
 target_link_libraries(steno-test-runaway PRIVATE steno_shared steno_flags)
 steno_system_test(test_budgets)
 steno_system_test(test_recost)
+steno_system_test(test_cost_oracle)
 steno_system_test(test_cost_options)
 steno_unit_test(budget steno_schema)
+steno_unit_test(recost steno_costing m)
+steno_embed(test_recost ${PROJECT_SOURCE_DIR}/schema/log.sql log_sql)
+steno_embed(test_recost ${PROJECT_SOURCE_DIR}/schema/migrations/005-budgets.sql migration_005)
+steno_embed(test_recost ${PROJECT_SOURCE_DIR}/schema/migrations/006-view.sql migration_006)
 steno_unit_test(cost_file steno_schema m)
 target_sources(test_cost_file PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/cost_file.c)
 
@@ -51,7 +57,7 @@ target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_
 
 # steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
 add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
-set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 300 LABELS system FIXTURES_SETUP otlp_decoder)
+set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 900 LABELS system FIXTURES_SETUP otlp_decoder)
 steno_system_test(test_otlp)
 set_property(TEST system_test_otlp PROPERTY FIXTURES_REQUIRED otlp_decoder)
 set_property(TEST system_test_otlp APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
@@ -76,4 +82,4 @@ steno_system_test(test_subscriber_plugin)
 
 # The examples in other languages, what the README shows, and the golden vectors. Building them takes a while, the first time.
 steno_system_test(test_subscriber_examples)
-set_tests_properties(system_test_subscriber_examples PROPERTIES TIMEOUT 900)
+set_tests_properties(system_test_subscriber_examples PROPERTIES TIMEOUT 1800)

@@ -1,6 +1,6 @@
 /* One source file that is built both ways: into an app (plugin_app.c) and as a plug-in. Prints, for each event, every field of EVENTS.md that can be read
  * through it: its own, and those of its call's earlier stages. STENO_TEST_CRASH=OFFSET in the environment: dies of that event, once a file of
- * the name `crashed` can be made. STENO_TEST_HOLD=FILE: events are held until the file is there, and a file
+ * the name `crashed` can be made. STENO_TEST_DOOM=FILE: dies of each event whose offset is a line of the file. STENO_TEST_HOLD=FILE: events are held until the file is there, and a file
  * `held` says so.
  */
 #include <fcntl.h>
@@ -11,6 +11,16 @@
 #include <unistd.h>
 
 #include "steno.h"
+
+static int doomed(uint64_t offset) {
+    const char *path = getenv("STENO_TEST_DOOM");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned long long one;
+    int found = 0;
+    while (file && !found && fscanf(file, "%llu", &one) == 1) found = one == offset;
+    if (file) fclose(file);
+    return found;
+}
 
 static void show(const steno_event *event, void *ctx) {
     static const char *const names[] = {"event",
@@ -48,6 +58,7 @@ static void show(const steno_event *event, void *ctx) {
     if (crash && strtoull(crash, NULL, 10) == steno_event_offset(event) &&
         open("crashed", O_WRONLY | O_CREAT | O_EXCL, 0600) >= 0)
         raise(SIGSEGV);
+    if (doomed(steno_event_offset(event))) raise(SIGSEGV);
     fputs(ctx, stdout);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const steno_value *value = steno_event_get(event, names[i]);

@@ -14,7 +14,7 @@ import time
 import unittest
 
 import harness
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, keep_clear_of_the_quarter, wait_for, wait_for_count
 from test_subscribers import SubscriberTest
 
 CLONE_NEWNS = 0x00020000
@@ -74,7 +74,8 @@ class JsonlTest(SubscriberTest):
         return rows[0]["offset"] if rows else 0
 
     def wait_for_cursor(self, offset):
-        wait_for(lambda: self.cursor() == offset, f"the cursor to be {offset}, not {self.cursor()}{self.logs()}")
+        wait_for_count(self.cursor, offset, f"the cursor to be {offset}{self.logs()}")
+        self.assertEqual(self.cursor(), offset)
 
     def problem(self, name="steno-jsonl"):
         listed = [one for one in self.control("status")["subscribers"] if one["name"] == name]
@@ -265,6 +266,7 @@ class Rotation(JsonlTest):
         self.assertEqual(len(self.rotated()), 2)
 
     def test_day_is_rotated_when_it_is_over_also_while_nothing_comes(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.emit(out)
@@ -280,6 +282,25 @@ class Rotation(JsonlTest):
         self.wait_for_cursor(2)
         self.assertEqual(self.offsets(), [1, 2])
         self.assertEqual(len(self.rotated()), 1)
+
+    def test_folder_that_is_gone_is_waited_for_and_a_new_one_is_rotated_in(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_jsonl("--rotate-size", "5K", "--gzip")
+        for _ in range(50):
+            self.emit(out, text="x" * 200)
+        self.wait_for_cursor(50)
+        wait_for(lambda: len(self.rotated(".gz")) == len(self.rotated()) > 1, "the first ones to be compressed" + self.logs())
+        self.folder.rename(self.dir / "elsewhere")
+        self.emit(out)
+        wait_for(lambda: "cannot open" in (self.problem() or ""), "the problem to be told")
+        self.folder.mkdir()
+        for _ in range(50):
+            self.emit(out, text="x" * 200)
+        self.wait_for_cursor(101)
+        self.assertEqual(self.offsets(), list(range(51, 102)))
+        wait_for(lambda: len(self.rotated(".gz")) == len(self.rotated()) > 1, "those of the new folder to be compressed" + self.logs())
+        wait_for(lambda: not self.problem(), "the problem to be over")
 
     def test_what_cannot_be_compressed_stays_and_is_told(self):
         self.start_daemon()

@@ -13,7 +13,7 @@ import urllib.parse
 
 import harness
 from exporter import ExporterTest
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, wait_for, wait_for_count
 
 DISALLOWED = ["00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "<nil>",
               "0", "-1", "true", "false", "[]", "{}"]
@@ -97,7 +97,8 @@ class MixpanelTest(ExporterTest):
                   response_cost=0.25, messages=[{"role": "user", "content": "SECRET"}], metadata={"team": "search"}, tags=["a"],
                   response={"choices": [{"message": {"content": "SECRET"}}]})
         self.emit(out, "failure", user="anonymous", error={"type": "RateLimit", "status": 429, "message": "SECRET"})
-        runs = self.run_mixpanel("--batch-ms", "200")
+        self.stored(3)
+        runs = self.run_mixpanel()
         self.wait_for_calls(2)
         (request,) = self.receiver.requests
         self.assertEqual(request.path, "/hook/import?strict=1&project_id=4711")
@@ -155,8 +156,8 @@ class MixpanelTest(ExporterTest):
         for _ in range(4500):
             self.emit(out)
         self.stored(4500)
-        self.run_mixpanel()
-        wait_for(lambda: self.cursor() == 4500, "the end" + self.logs())
+        self.run_mixpanel("--batch-ms", "3000")
+        wait_for_count(self.cursor, 4500, "the end" + self.logs())
         self.assertEqual([len(request.json()) for request in self.receiver.requests], [2000, 2000, 500])
         self.assertEqual(self.mixpanel.calls(), [f"call-{number}" for number in range(1, 4501)])
         self.check()
@@ -168,7 +169,7 @@ class MixpanelTest(ExporterTest):
         for _ in range(30):
             self.emit(out, metadata={f"k{i}": {f"n{j}": "\x01" * 250 for j in range(2)} for i in range(250)})
         self.stored(30)
-        self.run_mixpanel()
+        self.run_mixpanel("--batch-ms", "3000")
         wait_for(lambda: self.cursor() == 30, "the end" + self.logs())
         self.assertEqual(len(self.mixpanel.calls()), 30)
         self.assertEqual({request.answer[0] for request in self.receiver.requests}, {200})

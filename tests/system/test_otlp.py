@@ -4,13 +4,12 @@ import base64
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import threading
 
 import harness
-from harness import SOURCE, wait_for
+from harness import SOURCE, held_port, wait_for
 from otlp_receiver import Answer, Receiver, attributes_of
 from test_subscribers import SubscriberTest
 
@@ -483,9 +482,7 @@ class Faults(OtlpTest):
     def test_collector_that_is_down_is_waited_for(self):
         self.start_daemon()
         out = self.publisher()
-        with socket.socket() as probe:  # a port that nobody listens on
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = held_port(self)
         calls = [self.call(out) for _ in range(1500)]  # more than a batch
         self.stored(1500)
         program = self.start("steno-otlp", "--endpoint", f"http://127.0.0.1:{port}", "--metrics-interval", "1")

@@ -5,6 +5,7 @@ A language whose toolchain or packages are not on this machine is skipped and sa
 """
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -79,15 +80,20 @@ class Subscribers(test_subscribers.SubscriberTest):
 
     def follow(self, argv, *args, out="out"):
         with open(self.dir / out, "a") as output:
-            return self.start(*argv, *args, stdout=output, start_new_session=True)
+            process = self.start(*argv, *args, stdout=output, start_new_session=True)
+        self.addCleanup(self.kill, process)
+        return process
 
     def kill(self, process):
-        os.killpg(process.pid, signal.SIGKILL)
+        """With what it has started: a shell's pipeline would outlive it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def emit_many(self, out, count):
         for number in range(count):
-            self.emit(out, "success" if number % 3 == 0 else "pre_api_call", model=f"model-{number % 7}")
+            odd = {number: [b"\xff\0", float("nan"), 2**64 - 1, "\0\U0001f600"]}  # a decoder that is strict about any of it would stand still here
+            self.emit(out, "success" if number % 3 == 0 else "pre_api_call", model=f"model-{number % 7}", metadata=odd)
 
     def journal(self, where="1"):
         return [f"{row['offset']} {row['event']} {' '.join(row['topic'].split('.')[1:])} {row['call_id']}"

@@ -2,6 +2,7 @@
 earlier ones; wherever it begins, whatever its topics leave out, and whoever is killed. And the verbs it stands on: `replay` of one call, `flush`.
 """
 
+import json
 import os
 import re
 import shutil
@@ -121,6 +122,8 @@ class Plugin(test_subscribers.SubscriberTest):
                 self.stop(daemon, signal.SIGKILL)
                 daemon = self.start_daemon()
             self.stop(process, signal.SIGKILL)
+        self.plugin("--name", "mortal", HOOKS)  # the last life comes to the end
+        wait_for(lambda: set(lines) <= set(self.lines("out")), "all lines" + self.logs())
         text = (self.dir / "out").read_text()
         self.assertEqual(set(text.splitlines()) & set(lines), set(lines))
         for run in text.split(lines[0] + "\n"):  # each begins at the cursor
@@ -159,6 +162,82 @@ class Plugin(test_subscribers.SubscriberTest):
         self.assertEqual((child["state"], child["restarts"]), ("running", 1))
         self.assertIsNone(daemon.poll())
 
+    def test_a_hook_that_hangs_is_told_and_ended_and_put_aside_in_the_end(self):
+        ini = self.dir / "stenod.ini"
+        ini.write_text(f"[subscriber hanging]\ncommand = {BIN}/steno-plugin --name hanging --retries 0 {HOOKS} failure.\nstop_timeout = 1\n")
+        daemon = self.start_daemon("--config", ini, "--no-subscribers")
+        failures = self.kinds(self.calls(), "failure")
+        self.stop(daemon)
+        self.env["STENO_TEST_HOLD"] = str(self.dir / "go")
+        daemon = self.start("stenod", "--config", ini, stdout=subprocess.DEVNULL, cwd=self.dir)
+        wait_for(self.ping, "stenod")
+        said = lambda: self.control("status")["children"][0]["said"] or ""
+        wait_for(lambda: re.search(r"event \d+: its hook has been at work for \d+ s", said()), "what it does" + self.logs())
+        self.assertEqual(self.stop(daemon), 0)
+        (self.dir / "go").touch()
+        self.start("stenod", "--config", ini, stdout=subprocess.DEVNULL, cwd=self.dir)
+        wait_for(lambda: self.letters("hanging"), "the dead letter" + self.logs())
+        last = self.sql("select max(offset) n from event where event = 'failure'")[0]["n"]
+        wait_for(lambda: self.sql("select 1 from subscriber where name = 'hanging' and offset >= ?", last), "the end" + self.logs())
+        self.assertEqual(len(self.letters("hanging")), 1)
+        self.assertGreater(len(failures), 1)
+
+    def letters(self, name):
+        path = self.dir / "dead-letters" / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def test_an_event_that_always_crashes_is_put_aside_and_the_rest_is_handled(self):
+        ini = self.dir / "stenod.ini"
+        ini.write_text(f"[subscriber cost]\ncommand = steno-cost\n[subscriber crashing]\ncommand = {BIN}/steno-plugin --name crashing --retries 2 {HOOKS}\n")
+        (self.dir / "doom").write_text("7\n")
+        self.env["STENO_TEST_DOOM"] = str(self.dir / "doom")
+        self.start("stenod", "--config", ini, stdout=subprocess.DEVNULL, cwd=self.dir)
+        wait_for(self.ping, "stenod")
+        lines = self.calls()
+        wait_for(lambda: self.sql("select offset from subscriber where name = 'crashing'") == [{"offset": len(lines)}], "the plug-in to come to the end" + self.logs(), 2 * PATIENCE)
+        (letter,) = self.letters("crashing")
+        self.assertEqual((letter["offset"], letter["name"], letter["error"]), (7, "crashing", "steno-plugin ended 3 times in a row while its hook had it in hand"))
+        self.assertEqual(letter["event"]["call_id"], self.sql("select call_id from event where offset = 7")[0]["call_id"])
+        status = self.control("status")
+        (child,) = [child for child in status["children"] if child["name"] == "crashing"]
+        self.assertEqual((child["state"], child["restarts"], child["last_exit"]), ("running", 3, "signal 11"))
+        told = lambda: [one for one in self.control("status")["subscribers"] if one["name"] == "crashing" and one["dead_letters"] == 1 and not one["problem"]]
+        wait_for(told, "the dead letter in the status")
+        self.assertIn("1 event put aside in dead-letters/crashing.jsonl", self.steno("status").stdout)
+        # What stands before it came twice at most: the cursor was stored when it was known what to expect.
+        self.assertIn((self.dir / "stenod.log").read_text().count(f"[crashing] {lines[0][:100]}"), (1, 2))
+
+    def test_what_is_counted_are_lives_in_a_row_that_ended_on_the_same_event(self):
+        self.start_daemon()
+        lines = self.calls()
+        doom = self.dir / "doom"
+        self.env["STENO_TEST_DOOM"] = str(doom)
+
+        def live(until):
+            """A life that ends on event `until`."""
+            doom.write_text(f"{until}\n")
+            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", HOOKS).wait(PATIENCE), -signal.SIGSEGV, self.logs())
+
+        for until in (20, 9, 20, 9, 20):
+            live(until)
+        self.assertEqual(self.letters("unlucky"), [])
+        live(20)
+        process = self.plugin("--name", "unlucky", "--retries", "1", HOOKS)  # two in a row: the third passes it over
+        wait_for(lambda: [letter["offset"] for letter in self.letters("unlucky")] == [20], "the dead letter")
+        wait_for(lambda: self.sql("select offset from subscriber where name = 'unlucky'") == [{"offset": len(lines)}], "the end of the journal")
+        self.stop(process)
+        # A plug-in that was built anew begins anew, whatever the one before it died of.
+        again = self.dir / "again.so"
+        shutil.copy(HOOKS, again)
+        self.steno("replay", "--to", "unlucky", "--from", "20")
+        for _ in range(2):
+            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", again).wait(PATIENCE), -signal.SIGSEGV)
+        shutil.copy(HOOKS, again)
+        doom.write_text("0\n")
+        self.plugin("--name", "unlucky", "--retries", "1", again)
+        wait_for(lambda: self.lines("out")[-1] == lines[-1] and self.lines("out").count(lines[19]) == 1, "the event itself")
+        self.assertEqual([letter["offset"] for letter in self.letters("unlucky")], [20])
+
     def test_the_example_is_the_same_both_ways(self):
         self.start_daemon()
         lines = self.calls("steno-test-plugin")
@@ -170,9 +249,10 @@ class Plugin(test_subscribers.SubscriberTest):
         compiler = shutil.which("cc")
         flags = [f"-I{SOURCE}", f"-I{SOURCE}/client", "-shared", "-fPIC"]
         sources = {"none": "int nothing;", "old": '#include "steno.h"\nconst steno_hooks steno_plugin = {.size = 4};',
-                   "new": '#include "steno.h"\nconst steno_hooks steno_plugin = {.size = 4096};', "idle": '#include "steno.h"\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT};',
+                   "new": '#include "steno.h"\nconst struct { steno_hooks now; void *later; } steno_plugin_ = {{.size = sizeof steno_plugin_}, "set"};\n'
+                          'extern const steno_hooks __attribute__((alias("steno_plugin_"))) steno_plugin;', "idle": '#include "steno.h"\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT};',
                    "loose": '#include "steno.h"\nvoid elsewhere(const steno_event *, void *);\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT, .success = elsewhere};'}
-        said = {"none": "has no `steno_plugin`", "old": "size of `steno_plugin` is 4,", "new": "is 4096,", "idle": "all hooks of `steno_plugin` are NULL", "loose": "undefined symbol: elsewhere"}
+        said = {"none": "has no `steno_plugin`", "old": "`steno_plugin`: steno_hooks.size is 4,", "new": "only in the newer one", "idle": "all hooks of `steno_plugin` are NULL", "loose": "undefined symbol: elsewhere"}
         for name, source in sources.items():
             (self.dir / f"{name}.c").write_text(source)
             subprocess.run([compiler, *flags, self.dir / f"{name}.c", "-o", self.dir / f"{name}.so"], check=True)

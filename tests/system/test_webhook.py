@@ -16,8 +16,7 @@ import time
 
 import harness
 from exporter import ExporterTest
-from harness import PATIENCE, wait_for
-from http_receiver import free_port
+from harness import PATIENCE, held_port, wait_for, wait_for_count
 
 WHSEC = "whsec_" + base64.b64encode(b"a secret of twenty-four bytes").decode()
 
@@ -162,7 +161,7 @@ class Trouble(WebhookTest):
         self.assertEqual(problem, f"{self.receiver.url}: answered 500")
         self.assertIn(f"steno-webhook: {problem} (for ", self.steno("status").stdout)
         self.assertEqual(self.wait_for_lines("exec", 5), calls)
-        self.assertTrue(self.ping())
+        self.assertTrue(self.control("ping"))
         self.receiver.plan = [(429, {"Retry-After": "2"}, "slow down"), "garbage", "close"]
         self.receiver.otherwise = 200
         self.assertEqual([event["call_id"] for event in self.wait_for_events(5)], calls)
@@ -220,7 +219,7 @@ class Trouble(WebhookTest):
     def test_nobody_there_for_a_while_costs_no_memory_and_no_event(self):
         self.start_daemon()
         out = self.publisher()
-        port = free_port()
+        port = held_port(self)
         hook = self.webhook("--batch", "100", "--batch-ms", "50", url=f"http://127.0.0.1:{port}/hook")
 
         def peak():
@@ -235,7 +234,7 @@ class Trouble(WebhookTest):
         self.stored(3000)
         self.assertLess(peak() - before, 30000, "kB: it holds more than a batch")
         self.receiver = self.receive(port=port)
-        wait_for(lambda: self.cursor() == 3000, "all to be delivered" + self.logs(), 2 * PATIENCE)
+        wait_for_count(self.cursor, 3000, "all to be delivered" + self.logs())
         self.assertEqual(self.offsets(), list(range(1, 3001)))
 
     def test_kill_9_in_mid_flight_loses_nothing_and_keeps_the_order(self):

@@ -88,6 +88,22 @@ static void more_subscribers_than_allowed_are_refused(void **state) {
     assert_non_null(strstr(error.message, "line 65: "));
 }
 
+static void a_byte_order_mark_carriage_returns_and_indentation_mean_nothing(void **state) {
+    (void)state;
+    config out;
+    steno_error error;
+    const char *text = "\xEF\xBB\xBF[subscriber a]\r\n  command = x y\r\n\tstop_timeout = 7\r\n\r\n  [subscriber b]\r\n"
+                       "  ; a comment\r\n  command = z\r\n  stop_timeout = 8\r\n";
+    if (read_text(text, &out, &error)) fail_msg("%s", error.message);
+    assert_int_equal(out.subscriber_count, 2);
+    assert_string_equal(out.subscribers[0].command, "x y");
+    assert_int_equal(out.subscribers[0].stop_timeout_ms, 7000);
+    assert_string_equal(out.subscribers[1].command, "z");
+    assert_int_equal(out.subscribers[1].stop_timeout_ms, 8000);
+    assert_int_equal(read_text("[subscriber a]\ncommand = x\n  more of it\n", &out, &error), STENO_INVALID);
+    assert_non_null(strstr(error.message, "line 3: neither"));
+}
+
 static void the_first_error_is_the_one_told(void **state) {
     (void)state;
     config out;
@@ -118,6 +134,7 @@ int main(void) {
         cmocka_unit_test(a_line_too_long_is_refused_not_cut),
         cmocka_unit_test(more_subscribers_than_allowed_are_refused),
         cmocka_unit_test(a_stop_timeout_is_a_number_of_seconds_within_bounds),
+        cmocka_unit_test(a_byte_order_mark_carriage_returns_and_indentation_mean_nothing),
         cmocka_unit_test(the_first_error_is_the_one_told),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

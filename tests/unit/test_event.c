@@ -162,6 +162,25 @@ static void utf8_is_told_from_what_only_looks_like_it(void **state) {
         assert_int_equal(utf8_valid_prefix(cases[i].text, strlen(cases[i].text)), cases[i].valid);
 }
 
+/* Text is looked at by words: what is not ASCII is found at each place in and around one. */
+static void utf8_is_checked_at_every_place(void **state) {
+    (void)state;
+    char text[36];
+    for (size_t size = 4; size <= sizeof text; size++)
+        for (size_t at = 0; at + 4 <= size; at++) {
+            memset(text, 'a', sizeof text);
+            memcpy(text + at, "\xF0\x9F\x98\x80", 4);
+            assert_int_equal(utf8_valid_prefix(text, size), size);
+            for (size_t cut = at; cut < size; cut++)
+                assert_int_equal(utf8_valid_prefix(text, cut), cut < at + 4 ? at : cut);
+            for (size_t wrong = 0; wrong < 4; wrong++) {
+                memcpy(text + at, "\xF0\x9F\x98\x80", 4);
+                text[at + wrong] = wrong ? 'a' : '\xFF';
+                assert_int_equal(utf8_valid_prefix(text, size), at);
+            }
+        }
+}
+
 /* Hostile bytes, each with the status that answers them. */
 static void hostile_msgpack_is_refused(void **state) {
     (void)state;
@@ -200,6 +219,29 @@ static void hostile_msgpack_is_refused(void **state) {
         assert_int_equal(steno_event_decode(cases[i].bytes, cases[i].size, &event, &error), cases[i].status);
         assert_null(event);
         assert_int_not_equal(strlen(error.message), 0);
+    }
+    /* Keys that other languages' decoders do not take, on any level, and those that they do. */
+    static const struct {
+        const char *bytes;
+        size_t size;
+        steno_status status;
+    } keys[] = {
+        {"\x81\xC0\x01", 3, STENO_CORRUPT},      /* nil */
+        {"\x81\xC3\x01", 3, STENO_CORRUPT},      /* true */
+        {"\x81\x80\x01", 3, STENO_CORRUPT},      /* a map */
+        {"\x81\x91\x01\x01", 4, STENO_CORRUPT},  /* an array */
+        {"\x81\xC4\x01k\x01", 5, STENO_CORRUPT}, /* bytes */
+        {"\x81\xD4\x05k\x01", 5, STENO_CORRUPT}, /* an extension */
+        {"\x92\x01\x82\xA1k\xC0\xC0\x01", 8, STENO_CORRUPT},
+        {"\x81\x05\xC0", 3, STENO_OK}, /* a number */
+        {"\x81\xFF\xC0", 3, STENO_OK},
+        {"\x81\xCD\x01\x02\xC0", 5, STENO_OK},
+        {"\x81\xA1k\x82\x05\x91\xC0\xA0\xC2", 9, STENO_OK},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        steno_error error;
+        if (msgpack_check(keys[i].bytes, keys[i].size, STENO_EVENT_DEPTH_MAX, 100, &error) != keys[i].status)
+            fail_msg("key %zu", i);
     }
     char deep[64];
     memset(deep, '\x91', sizeof deep);
@@ -530,6 +572,7 @@ int main(void) {
         cmocka_unit_test(json_deeper_than_the_limit_becomes_text),
         cmocka_unit_test(invalid_utf8_is_repaired_when_written),
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
+        cmocka_unit_test(utf8_is_checked_at_every_place),
         cmocka_unit_test(hostile_msgpack_is_refused),
         cmocka_unit_test(damaged_events_never_crash_the_decoder),
         cmocka_unit_test(json_and_msgpack_are_the_same_value),
