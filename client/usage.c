@@ -9,8 +9,6 @@
 
 const steno_usage usage_unknown = STENO_USAGE_UNKNOWN;
 
-/* More tokens than any reply has: a number beyond it is none. */
-#define TOKENS_MAX ((int64_t)1 << 40)
 #define PICO_PER_DOLLAR 1e12
 /* A cost beyond it, in dollars, is none: 64 bits hold nine times as much. */
 #define REPORTED_MAX 1e6
@@ -134,7 +132,8 @@ static usage_rule cohere = {
 
 static int64_t tokens(const json_t *value) {
     double number = json_number_value(value);
-    return json_is_number(value) && number >= 0 && number <= (double)TOKENS_MAX ? (int64_t)number : STENO_UNKNOWN;
+    return json_is_number(value) && number >= 0 && number <= (double)STENO_EVENT_TOKENS_MAX ? (int64_t)number
+                                                                                            : STENO_UNKNOWN;
 }
 
 /* Of [{modality, tokenCount}, …], the sum for one modality. */
@@ -331,7 +330,7 @@ void usage_write(steno_draft *draft, const steno_usage *usage, const json_t *raw
 
 static int64_t value_count(const steno_value *map, const char *name) {
     int64_t count = steno_value_int(steno_value_get(map, name), STENO_UNKNOWN);
-    return count < 0 ? STENO_UNKNOWN : count;
+    return count < 0 || count > STENO_EVENT_TOKENS_MAX ? STENO_UNKNOWN : count;
 }
 
 static const char *value_word(const steno_value *map, const char *name) {

@@ -236,18 +236,25 @@ static int apply_attempt(call_row *self, const steno_event *event, int64_t publi
     return run(content);
 }
 
+/* -1: not reported. */
+static int64_t tokens_of(const steno_value *usage, const char *name) {
+    const steno_value *value = steno_value_get(usage, name);
+    const int64_t count = is_number(value) ? steno_value_int(value, -1) : -1;
+    return count < 0 || count > STENO_EVENT_TOKENS_MAX ? -1 : count;
+}
+
 static void bind_usage(sqlite3_stmt *statement, int at, const steno_value *usage) {
     static const char *const names[] = {"prompt_tokens",         "cached_tokens",     "cache_write_tokens",
                                         "cache_write_1h_tokens", "completion_tokens", "reasoning_tokens",
                                         "total_tokens"};
-    for (int i = 0; i < 7; i++) bind_int(statement, at + i, steno_value_get(usage, names[i]));
-    const steno_value *prompt = steno_value_get(usage, "prompt_tokens");
-    const steno_value *completion = steno_value_get(usage, "completion_tokens");
-    if (!is_number(steno_value_get(usage, "total_tokens")) && is_number(prompt) && is_number(completion)) {
-        int64_t sum;
-        if (!__builtin_add_overflow(steno_value_int(prompt, 0), steno_value_int(completion, 0), &sum))
-            sqlite3_bind_int64(statement, at + 6, sum);
+    for (int i = 0; i < 7; i++) {
+        const int64_t count = tokens_of(usage, names[i]);
+        if (count >= 0) sqlite3_bind_int64(statement, at + i, count);
     }
+    const int64_t prompt = tokens_of(usage, "prompt_tokens"), completion = tokens_of(usage, "completion_tokens");
+    if (!is_number(steno_value_get(usage, "total_tokens")) && prompt >= 0 && completion >= 0 &&
+        prompt + completion <= STENO_EVENT_TOKENS_MAX)
+        sqlite3_bind_int64(statement, at + 6, prompt + completion);
 }
 
 static int apply_end(call_row *self, const steno_event *event, int64_t publisher_id, double now) {

@@ -24,6 +24,8 @@ extern "C" {
  * largest batch of embeddings that fits into an event has 7 million numbers.
  */
 #define STENO_EVENT_VALUES_MAX (8u << 20)
+/* More tokens than any call has: a count beyond it, or below 0, is as good as none. One such would spoil every sum. */
+#define STENO_EVENT_TOKENS_MAX (INT64_C(1) << 40)
 /* Largest encoded event. One that would be larger is cut: its long texts are shortened, and field `truncated` names them. */
 #define STENO_EVENT_BYTES_MAX (64u << 20)
 /* Largest event, or JSON of one, that is taken to be cut; beyond it memory is worth more. */

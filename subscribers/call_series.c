@@ -11,9 +11,8 @@
 
 /* A call that took longer, or less than nothing, was measured by a clock that jumped. */
 #define SECONDS_MAX 1e7
-/* Attempts of one call, and tokens of one kind, beyond which a report is nonsense. */
+/* Attempts of one call beyond which a report is nonsense. */
 #define ATTEMPTS_MAX 1000
-#define TOKENS_MAX (INT64_C(1) << 40)
 #define PICO_PER_DOLLAR 1e12
 
 const char *const call_series_types[CALL_SERIES_TYPES] = {"completion",       "acompletion", "text_completion",
@@ -88,8 +87,7 @@ static void add_tokens(series *into, const steno_usage *usage) {
         {COUNT_REASONING, usage->reasoning_tokens},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].tokens > 0 && kinds[i].tokens <= TOKENS_MAX)
-            into->counts[kinds[i].count] += (uint64_t)kinds[i].tokens;
+        if (kinds[i].tokens > 0) into->counts[kinds[i].count] += (uint64_t)kinds[i].tokens;
 }
 
 /* As steno-cost counts: a call that failed before anything came costs nothing and is not unpriced. */

@@ -17,10 +17,12 @@ typedef enum delivery_outcome {
     DELIVERY_BROKEN,  /* nothing can go on: ends the program with status 1, nothing of the batch counts as handled */
 } delivery_outcome;
 
+#define DELIVERY_WHY_BYTES 256
+
 typedef struct delivery_result {
     delivery_outcome outcome;
-    int64_t retry_after_ms; /* with LATER: what the peer asked for; 0: our own pause */
-    char why[256];          /* for people; with DONE: "", or what is wrong all the same */
+    int64_t retry_after_ms;       /* with LATER: what the peer asked for; 0: our own pause */
+    char why[DELIVERY_WHY_BYTES]; /* for people; with DONE: "", or what is wrong all the same */
 } delivery_result;
 
 typedef struct delivery {

@@ -137,11 +137,12 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ctx) {
     return taken; /* fewer than came: curl ends the transfer, and the status is known already */
 }
 
-/* Called with each line, its break included: an empty one ends the headers, also those of a 100 that comes before. */
+/* Called with each line, its break included. An empty one ends the headers, also those of a 100 that comes before; trailers come after. */
 static size_t on_header(char *line, size_t one, size_t size, void *ctx) {
     http_post *self = ctx;
     (void)one;
-    self->headed = size && (line[0] == '\r' || line[0] == '\n');
+    if (size > 5 && !memcmp(line, "HTTP/", 5)) self->headed = false;
+    if (size && (line[0] == '\r' || line[0] == '\n')) self->headed = true;
     return size;
 }
 

@@ -3,9 +3,11 @@
  * Invariants: an event counts as handled only when its span was taken (or put aside), and its figures are in the file of the sums, or, as deltas, were taken.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
+#include "schema/utf8.h"
 #include "subscribers/clock.h"
 #include "subscribers/otlp_config.h"
 #include "subscribers/otlp_log.h"
@@ -111,8 +113,8 @@ typedef struct exporter {
     int64_t due;  /* when cumulative metrics go out next */
     bool unsent;  /* something was counted since they last did */
     bool unsaved; /* something was counted that is not in the file of the sums */
-    bool trouble; /* they were not taken the last time, and that was said */
-    uint64_t in_hand[BATCH_EVENTS]; /* marks of the batch that was counted last */
+    char wrong[OTLP_SIGNALS][DELIVERY_WHY_BYTES]; /* what of it was not taken the last time; "" */
+    uint64_t in_hand[BATCH_EVENTS];               /* marks of the batch that was counted last */
     size_t in_hand_count;
 } exporter;
 
@@ -166,6 +168,11 @@ static delivery_result count(exporter *self, const steno_event *const *events, s
 
 /* ---- sending ---- */
 
+/* Done, whatever else is wrong: that is told until it is over. */
+static delivery_result done(const exporter *self) {
+    return delivery_say(DELIVERY_DONE, "%s", self->wrong[*self->wrong[OTLP_TRACES] ? OTLP_TRACES : OTLP_METRICS]);
+}
+
 static delivery_result send_traces(exporter *self, const steno_event *const *events, size_t amount) {
     const uint64_t first = steno_event_offset(events[0]), last = steno_event_offset(events[amount - 1]);
     if (self->sent_from && self->sent_from <= first && last <= self->sent_to) return DELIVERED;
@@ -175,7 +182,11 @@ static delivery_result send_traces(exporter *self, const steno_event *const *eve
         otlp_traces(&arena, events, amount, &self->config.mapping, &self->config.resource, &spans);
     const delivery_result result = request ? otlp_send(self->traces, &request->base) : DELIVERED;
     otlp_arena_clear(&arena);
-    if (result.outcome == DELIVERY_DONE) self->sent_from = first, self->sent_to = last;
+    if (result.outcome == DELIVERY_DONE) {
+        self->sent_from = first;
+        self->sent_to = last;
+        memcpy(self->wrong[OTLP_TRACES], result.why, sizeof result.why);
+    }
     return result;
 }
 
@@ -186,7 +197,11 @@ static delivery_result send_metrics(exporter *self) {
         otlp_sums_request(&self->sums, &arena, self->config.delta ? OTLP_DELTA : OTLP_CUMULATIVE, now);
     delivery_result result = request ? otlp_send(self->metrics, &request->base) : DELIVERED;
     otlp_arena_clear(&arena);
-    if (result.outcome == DELIVERY_REFUSED) program_say(&PROGRAM, "metrics were refused: %s", result.why);
+    if (result.outcome == DELIVERY_REFUSED)
+        snprintf(self->wrong[OTLP_METRICS], sizeof result.why, "metrics were refused: %.*s",
+                 (int)utf8_valid_prefix(result.why, sizeof result.why - 32), result.why);
+    else
+        memcpy(self->wrong[OTLP_METRICS], result.why, sizeof result.why);
     const bool over = result.outcome == DELIVERY_DONE || result.outcome == DELIVERY_REFUSED;
     if (over) self->unsent = false;
     if (over && self->config.delta) otlp_sums_reset(&self->sums, now);
@@ -197,12 +212,9 @@ static delivery_result send_metrics(exporter *self) {
 static delivery_result send_due(exporter *self) {
     if (!self->metrics || self->config.delta || clock_until(self->due) > 0) return DELIVERED;
     const delivery_result result = send_metrics(self);
-    const bool later = result.outcome == DELIVERY_LATER;
     const int64_t again = result.retry_after_ms ? result.retry_after_ms : METRICS_RETRY_MS;
-    self->due = clock_after(later && again < self->config.metrics_ms ? again : self->config.metrics_ms);
-    if (later && !self->trouble) program_say(&PROGRAM, "metrics: %s; they are tried again", result.why);
-    if (!later && self->trouble) program_say(&PROGRAM, "metrics are taken again");
-    self->trouble = later;
+    const bool sooner = result.outcome == DELIVERY_LATER && again < self->config.metrics_ms;
+    self->due = clock_after(sooner ? again : self->config.metrics_ms);
     return result;
 }
 
@@ -213,21 +225,17 @@ static delivery_result deliver(const steno_event *const *events, size_t amount, 
     delivery_result result = self->metrics ? count(self, events, amount) : DELIVERED;
     if (result.outcome == DELIVERY_DONE && self->traces) result = send_traces(self, events, amount);
     if (result.outcome != DELIVERY_DONE) return result;
-    if (self->metrics && self->config.delta && self->unsent) {
-        result = send_metrics(self);
-        if (result.outcome == DELIVERY_REFUSED) result = DELIVERED; /* it is the spans that the events are kept for */
-    } else {
-        result = send_due(self);
-        if (result.outcome != DELIVERY_BROKEN) result = DELIVERED;
-    }
-    if (result.outcome == DELIVERY_DONE) self->sent_from = self->sent_to = 0;
-    return result;
+    const bool deltas = self->metrics && self->config.delta && self->unsent;
+    result = deltas ? send_metrics(self) : send_due(self);
+    /* It is the spans that the events are kept for; and deltas, which nothing makes good. */
+    if (result.outcome == DELIVERY_BROKEN || (result.outcome == DELIVERY_LATER && deltas)) return result;
+    self->sent_from = self->sent_to = 0;
+    return done(self);
 }
 
 static delivery_result idle(void *ctx) {
-    delivery_result result = send_due(ctx);
-    if (result.outcome == DELIVERY_REFUSED) result = DELIVERED; /* said already */
-    return result;
+    const delivery_result result = send_due(ctx);
+    return result.outcome == DELIVERY_BROKEN ? result : done(ctx);
 }
 
 /* ---- beginning and ending ---- */
@@ -306,7 +314,10 @@ static int run(exporter *self, steno_subscriber_config *config) {
     const int status = delivery_run(&what, config);
     /* The last figures. What is not taken is on the disk and goes out next time. */
     self->due = 0;
-    if (status == PROGRAM_FINE && self->unsent) send_due(self);
+    if (status == PROGRAM_FINE && self->unsent) {
+        const delivery_result last = send_due(self);
+        if (*last.why) program_say(&PROGRAM, "the last metrics: %s", last.why);
+    }
     return status;
 }
 

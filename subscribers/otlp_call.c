@@ -24,7 +24,7 @@ int64_t otlp_usage(const otlp_call *call, const char *name) {
     const steno_value *value = steno_value_get(call->usage, name);
     const steno_type type = steno_value_type(value);
     const int64_t count = type == STENO_TYPE_INT || type == STENO_TYPE_DOUBLE ? steno_value_int(value, -1) : -1;
-    return count < 0 || count > OTLP_TOKENS_MAX ? -1 : count;
+    return count < 0 || count > STENO_EVENT_TOKENS_MAX ? -1 : count;
 }
 
 const char *otlp_error_summary(otlp_arena *arena, const char *type, int64_t http_status) {

@@ -28,8 +28,7 @@ typedef struct otlp_call {
     const steno_value *usage; /* NULL where nothing was used: a cache answered */
 } otlp_call;
 
-/* Beyond these a figure is nonsense, and counts as not reported: one of them would spoil a sum for ever. */
-#define OTLP_TOKENS_MAX (INT64_C(1) << 40)
+/* A call that took longer was measured by a clock that jumped: that is not known. */
 #define OTLP_CALL_SECONDS_MAX 1e7
 
 /* False: the event ends no call. `prices` NULL: the built-in ones. */

@@ -7,6 +7,7 @@
 
 #include "schema/clean.h"
 #include "schema/json.h"
+#include "schema/utf8.h"
 #include "subscribers/otlp.pb-c.h"
 #include "subscribers/otlp_arena.h"
 #include "subscribers/otlp_json.h"
@@ -120,6 +121,12 @@ static const char *what_to_do(long http_status) {
     }
 }
 
+/* What was cut ends with a whole character. */
+static delivery_result said(delivery_result result) {
+    result.why[utf8_valid_prefix(result.why, strlen(result.why))] = '\0';
+    return result;
+}
+
 static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     const delivery_outcome outcome = otlp_outcome(reply->status);
     cleanup_free char *why = NULL;
@@ -131,10 +138,9 @@ static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
         const int64_t rejected = otlp_rejected(reply, &why);
         if (why) http_post_hide(self->post, why);
         if (rejected > 0)
-            program_say(self->program, "%s took the rest, but not %" PRId64 " items: %.300s", http_post_url(self->post),
-                        rejected, why ? why : "it does not say why");
-        else if (why)
-            program_say(self->program, "%s says: %.300s", http_post_url(self->post), why);
+            return said(delivery_say(DELIVERY_DONE, "%.100s took the rest, but not %" PRId64 " items: %s",
+                                     http_post_url(self->post), rejected, why ? why : "it does not say why"));
+        if (why) program_say(self->program, "%s says: %.300s", http_post_url(self->post), why);
         return DELIVERED;
     }
     http_reply shown = *reply;

@@ -165,7 +165,7 @@ class Stopping(Budgets):
             self.wait_for_stopped("all")
             self.assertGreater(self.listed()["all-total"]["spent_usd"], 9e6)
             (row,) = json.loads(self.steno("cost", "--json").stdout)
-            self.assertGreater(row["prompt_tokens"], 2**62)
+            self.assertEqual(row["prompt_tokens"], 0)  # such counts are not even stored
         self.assertEqual(self.sql("SELECT DISTINCT typeof(pico_dollars) p, typeof(prompt_tokens) t FROM spend"), [{"p": "integer", "t": "integer"}])
 
     def test_a_list_that_was_deleted_is_written_again(self):

@@ -157,6 +157,16 @@ class Calls(DaemonTest):
         }
         self.assertEqual({k: row[k] for k in expected}, expected)
 
+    def test_counts_of_tokens_that_nobody_means_are_not_reported_ones(self):
+        """A sum over the log must not overflow because of one event."""
+        cases = [({"prompt_tokens": 2**62, "completion_tokens": 5}, (None, 5, None)), ({"prompt_tokens": -3, "completion_tokens": 2**64 - 1, "total_tokens": 1e300}, (None, None, None)),
+                 ({"prompt_tokens": float("nan"), "completion_tokens": "7", "total_tokens": 2**40}, (None, None, 2**40)), ({"prompt_tokens": 2**40, "completion_tokens": 0}, (2**40, 0, 2**40)),
+                 ({"prompt_tokens": 3.0, "completion_tokens": 4}, (3, 4, 7))]
+        for number, (usage, _) in enumerate(cases, 1):
+            self.peer.send(number, event("success", call_id=f"c{number}", model="m", usage=usage))
+        rows = self.wait_for_rows(len(cases), "select prompt_tokens, completion_tokens, total_tokens from calls order by call_id")
+        self.assertEqual([tuple(row.values()) for row in rows], [counts for _, counts in cases])
+
     def test_a_failure_has_its_error_and_an_embedding_its_input(self):
         error = {"type": "RateLimit", "message": "slow down", "status": 429}
         self.peer.send(1, event("failure", call_id="f", call_type="embedding", input=["a", "b"], error=error, attempts=0))

@@ -418,6 +418,39 @@ class Faults(OtlpTest):
         wait_for(lambda: self.cursor() == 3, "the cursor")
         self.assertEqual(len(receiver.taken("traces")), 1)
         self.assertEqual(self.dead_letters(), [])
+        problem = f"{receiver.url}/v1/traces took the rest, but not 2 items: too old"
+        wait_for(lambda: self.problem() == problem, "the status to tell it")
+        wait_for(lambda: receiver.taken("metrics"), "metrics, which are taken")
+        self.assertEqual(self.problem(), problem)
+        receiver.answer = lambda request: Answer()
+        self.call(out)
+        wait_for(lambda: not self.problem(), "a batch that is taken as a whole")
+
+    def test_metrics_that_are_refused_are_a_problem_until_they_are_taken(self):
+        self.start_daemon()
+        out, answer = self.publisher(), {"metrics": Answer(503), "traces": Answer()}
+        tries = []
+
+        def reply(request):
+            signal = request.path.rsplit("/", 1)[1]
+            tries.append(signal)
+            return answer[signal]
+
+        receiver = self.receiver(answer=reply)
+        call = self.call(out)
+        self.start_otlp(receiver)
+        self.wait_for_span(receiver, call)
+        for status, what in ((503, "/v1/metrics: answered 503"), (400, "metrics were refused: ")):
+            answer["metrics"] = Answer(status)
+            wait_for(lambda: what in (self.problem() or ""), "the problem to be told" + self.logs())
+            before = tries.count("metrics")
+            while tries.count("metrics") < before + 3:  # with calls between, and without
+                self.assertIn(what, self.problem() or "")
+                self.wait_for_span(receiver, self.call(out))
+        answer["metrics"] = Answer()
+        self.call(out)
+        wait_for(lambda: not self.problem(), "the problem to be over")
+        self.assertEqual(self.log().count("going on"), 1, self.log())
 
     def test_wrong_key_ends_it_and_loses_nothing(self):
         self.start_daemon()

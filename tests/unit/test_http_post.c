@@ -217,6 +217,13 @@ static void no_answer_and_garbage_are_tried_again(void **state) {
     http_reply reply;
     say(self, "HTTP/1.1 200 OK\r\n" EMPTY, true);
     assert_int_equal(post_once(self, &reply).outcome, DELIVERY_DONE);
+    /* Headers that come after the body are no headers of the answer. */
+    say(self,
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: "
+        "A\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n",
+        true);
+    assert_int_equal(post_once(self, &reply).outcome, DELIVERY_DONE);
+    assert_string_equal(reply.body, "ok");
 }
 
 static void nobody_there_is_said(void **state) {

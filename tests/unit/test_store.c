@@ -197,7 +197,7 @@ static void usage_that_is_absent_or_no_number_is_null(void **state) {
     write_batch();
     assert_int_equal(ask("SELECT total_tokens FROM call WHERE call_id = 'a'"), 7);
     assert_int_equal(ask("SELECT count(*) FROM call WHERE total_tokens IS NULL"), 3);
-    assert_int_equal(ask("SELECT count(*) FROM call WHERE prompt_tokens IS NULL"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM call WHERE prompt_tokens IS NULL"), 3); /* what nobody means is none */
 }
 
 static unsigned trim(double stored_before, int64_t bytes_max) {
