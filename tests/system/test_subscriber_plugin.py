@@ -204,6 +204,11 @@ class Plugin(test_subscribers.SubscriberTest):
         self.assertIn("1 event put aside in dead-letters/crashing.jsonl", self.steno("status").stdout)
         # What stands before it came twice at most: the cursor was stored when it was known what to expect.
         self.assertIn((self.dir / "stenod.log").read_text().count(f"[crashing] {lines[0][:100]}"), (1, 2))
+        # When the reason is gone, the same plug-in takes it.
+        (self.dir / "doom").write_text("")
+        self.steno("replay", "--to", "crashing", "--from", "7")
+        wait_for(lambda: self.sql("select offset from subscriber where name = 'crashing'") == [{"offset": len(lines)}], "the plug-in to come to the end again")
+        self.assertEqual(len(self.letters("crashing")), 1)
 
     def test_what_is_counted_are_lives_in_a_row_that_ended_on_the_same_event(self):
         self.start_daemon()
