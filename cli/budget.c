@@ -3,10 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/program.h"
-#include "cli/suggest.h"
 #include "cli/verbs.h"
 #include "schema/clean.h"
 
@@ -33,7 +31,7 @@ static const command self = {
     .arguments_max = 2,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "  set            adds a budget, or changes the one of that name\n"
+    .notes = "  set            adds a budget, or replaces the one of that name: what is not given is as in a new one\n"
              "  list           what each has spent, of how much, and what it will have spent at this pace\n"
              "  remove [NAME]  removes it, or all of --scope (and --per)\n"
              "\n"
@@ -66,25 +64,15 @@ static const struct action {
     {"list", budget_list_run, .lists = true},
     {"remove", budget_remove_run, .takes_name = true, .finds = true},
 };
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static int unknown_action(const char *name) {
-    const char *names[COUNT(actions)];
-    for (size_t i = 0; i < COUNT(actions); i++) names[i] = actions[i].name;
-    const char *meant = suggest(name, names, COUNT(names));
-    if (meant) return budget_usage("\"%s\" is nothing to do with budgets: did you mean %s?", name, meant);
-    return budget_usage("\"%s\" is nothing to do with budgets", name);
-}
 
 int budget_run(int argc, char **argv) {
     budget_options wanted = {0};
     char **arguments;
     int status = options_parse(&self, argc, argv, &wanted, &arguments);
     if (status != OPTIONS_GO) return status;
-    const struct action *action = NULL;
-    for (size_t i = 0; i < COUNT(actions); i++)
-        if (strcmp(actions[i].name, arguments[0]) == 0) action = &actions[i];
-    if (!action) return unknown_action(arguments[0]);
+    const struct action *action =
+        options_action(&self, arguments[0], "budgets", actions, sizeof *actions, sizeof actions / sizeof *actions);
+    if (!action) return EXIT_USAGE;
     if (arguments[1] && !action->takes_name) return budget_usage("\"%s\" is one argument too many", arguments[1]);
     if ((wanted.limit || wanted.stop || wanted.alert || wanted.name) && !action->sets)
         return budget_usage("--%s is for set alone", wanted.limit   ? "limit"

@@ -145,7 +145,7 @@ int budget_list_run(const budget_options *options, const char *argument) {
     place where;
     steno_error error;
     budget_list list;
-    if (place_open(&where, NULL, &error) || budget_files_read(&where, &list, &error))
+    if (place_find(&where, NULL, &error) || budget_files_read(&where, &list, &error))
         return program_fail("%s", error.message);
     cleanup_free shown *all = calloc(list.count + 1, sizeof *all);
     int failed = all ? read_figures(&where, &list, identity_now(), all) : program_fail("out of memory");

@@ -102,8 +102,10 @@ static int check_name(const place *where, const char *name) {
                  : EXIT_FINE;
 }
 
-static int put(edit *self, const budget *what) {
+/* *lost: the one that it replaces refused calls, and this one does not. */
+static int put(edit *self, const budget *what, bool *lost) {
     budget *old = (budget *)(uintptr_t)budget_list_find(&self->list, what->name);
+    *lost = old && old->stop && !what->stop;
     if (old) {
         *old = *what;
         return EXIT_FINE;
@@ -125,10 +127,13 @@ int budget_set_run(const budget_options *options, const char *argument) {
     cleanup(end_edit) edit all = {.file = REPLACE_INIT};
     failed = begin_edit(&all);
     if (!failed) failed = check_name(&all.where, what.name);
-    if (!failed) failed = put(&all, &what);
+    bool lost = false;
+    if (!failed) failed = put(&all, &what, &lost);
     if (!failed) failed = write_edit(&all);
-    if (!failed) printf("%s\n", what.name);
-    return failed;
+    if (failed) return failed;
+    printf("%s\n", what.name);
+    if (lost) program_fail("%s: calls are not refused any more: that takes --stop each time it is set", what.name);
+    return EXIT_FINE;
 }
 
 static bool is_meant(const budget *one, const budget_options *options, const char *name) {

@@ -6,15 +6,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "schema/local_time.h"
+
 bool calendar_month_of(double time, calendar_month *out) {
     const time_t seconds = (time_t)floor(time);
     struct tm parts;
     if (!localtime_r(&seconds, &parts)) return false;
     if (strftime(out->name, sizeof out->name, "%Y-%m", &parts) == 0) return false;
-    struct tm first = {.tm_year = parts.tm_year, .tm_mon = parts.tm_mon, .tm_mday = 1, .tm_isdst = -1};
-    struct tm next = {.tm_year = parts.tm_year, .tm_mon = parts.tm_mon + 1, .tm_mday = 1, .tm_isdst = -1};
-    out->start = (double)mktime(&first);
-    out->end = (double)mktime(&next);
+    parts.tm_mday = 1;
+    out->start = (double)local_day_start(&parts);
+    parts.tm_mon++;
+    out->end = (double)local_day_start(&parts);
     return out->end > out->start;
 }
 

@@ -6,7 +6,7 @@
 
 #define CALENDAR_BYTES 16
 
-/* The local month of a moment: from `start` (its first midnight) up to `end`, in Unix seconds. */
+/* The local month of a moment: from `start` (its first second) up to `end`, in Unix seconds. */
 typedef struct calendar_month {
     char name[CALENDAR_BYTES];
     double start, end;

@@ -28,6 +28,13 @@ typedef struct reach {
     size_t ragged_count;
 } reach;
 
+#define TAG(row) "CAST(coalesce(" row ".value, '') AS TEXT)"
+/* A call's tags, one a row, each once; one row of NULL where it has none. */
+#define TAGS                                                                                                          \
+    "LEFT JOIN json_each(CASE WHEN json_valid(call.tags) THEN call.tags END) AS tag "                                 \
+    "ON NOT EXISTS (SELECT 1 FROM json_each(call.tags) AS other WHERE other.id < tag.id AND " TAG("other") " = " TAG( \
+        "tag") ")"
+
 static const struct dimension {
     const char *name;
     const char *only;    /* the parameter that has the name which is asked for */
@@ -37,11 +44,8 @@ static const struct dimension {
     [COST_PROVIDER] = {"provider", ":provider", "coalesce(call.provider, '')"},
     [COST_APP] = {"app", ":app", "coalesce(call.app, '')"},
     [COST_USER] = {"user", ":user", "coalesce(call.user, '')"},
-    [COST_TAG] = {"tag", ":tag", "CAST(coalesce(tag.value, '') AS TEXT)"},
+    [COST_TAG] = {"tag", ":tag", TAG("tag")},
 };
-/* A call's tags, one a row; one row of NULL where it has none. */
-#define TAGS "LEFT JOIN json_each(CASE WHEN json_valid(call.tags) THEN call.tags END) AS tag"
-
 /* Local days, weeks (which begin on Monday) and months of the quarter of an hour in which a call started. */
 static const struct period {
     const char *name;

@@ -25,7 +25,7 @@ int database_open(place *where, sqlite3 **out) {
     place found;
     if (!where) where = &found;
     steno_error error;
-    if (place_open(where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(where, NULL, &error)) return program_fail("%s", error.message);
     if (access(where->log, F_OK) != 0 && errno == ENOENT) return no_log_yet(where);
 
     cleanup(database_close) sqlite3 *database = NULL;

@@ -38,20 +38,16 @@ int flush_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where))
         return program_fail("no daemon runs for %s: what is published waits in the spool until stenod is started",
                             where.state);
     cleanup(control_release) steno_control *control = NULL;
-    cleanup(draft_release) steno_draft *request = steno_draft_new();
-    if (!request) return program_fail("out of memory");
+    cleanup(draft_release) steno_draft *request = NULL;
     const steno_value *reply;
-    steno_draft_start(request);
-    steno_draft_string(request, "verb", "flush");
+    if ((status = daemon_begin("flush", &control, &request))) return status;
     steno_draft_int(request, "timeout_ms", wanted.timeout_ms);
-    if (steno_control_new(NULL, &control, &error) ||
-        steno_control_call(control, request, wanted.timeout_ms + ANSWER_MS, &reply, &error))
-        return program_fail("%s", error.message);
+    if ((status = daemon_ask(control, request, wanted.timeout_ms + ANSWER_MS, &reply))) return status;
     int64_t offset = steno_value_int(steno_value_get(reply, "last_offset"), 0);
     printf(wanted.json ? "{\"last_offset\":%" PRId64 "}\n" : "stored up to offset %" PRId64 "\n", offset);
     return EXIT_FINE;

@@ -68,8 +68,13 @@ static int unknown_verb(const char *name) {
 static int help_run(int argc, char **argv) {
     const char *topic = argc > 1 ? argv[1] : "help";
     const struct verb *verb = find_verb(topic);
-    if (!verb && *topic != '-') return unknown_verb(topic);
-    if (!verb || verb->run == help_run) {
+    const bool own = strcmp(topic, "-h") == 0 || strcmp(topic, "--help") == 0;
+    if (!verb && !own) return unknown_verb(topic);
+    if (argc > 2) {
+        program_fail("\"%s\" is one argument too many: give one verb", argv[2]);
+        return EXIT_USAGE;
+    }
+    if (own || verb->run == help_run) {
         print_usage(stdout);
         return EXIT_FINE;
     }
@@ -88,18 +93,22 @@ static int dispatch(int argc, char **argv) {
             print_usage(stdout);
             return EXIT_FINE;
         }
-        if (strcmp(argv[1], "--dir") != 0) {
+        const bool joined = strncmp(argv[1], "--dir=", strlen("--dir=")) == 0;
+        if (strcmp(argv[1], "--dir") != 0 && !joined) {
             program_fail("unknown option %s before the verb: \"steno help\" lists what there is", argv[1]);
             return EXIT_USAGE;
         }
-        if (argc == 2 || !*argv[2]) {
+        if (!joined) {
+            argc--;
+            argv++;
+        }
+        const char *dir = joined ? argv[1] + strlen("--dir=") : argc > 1 ? argv[1] : "";
+        if (!*dir) {
             program_fail("option --dir needs an argument: DIR");
             return EXIT_USAGE;
         }
         /* One rule for every part of Steno finds the folders, and this is where it begins. */
-        if (setenv("STENO_DIR", argv[2], 1)) return program_fail("--dir %s: %s", argv[2], strerror(errno));
-        argc--;
-        argv++;
+        if (setenv("STENO_DIR", dir, 1)) return program_fail("--dir %s: %s", dir, strerror(errno));
     }
     if (argc < 2) {
         print_usage(stderr);

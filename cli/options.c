@@ -13,6 +13,7 @@
 
 #include "cli/program.h"
 #include "cli/since.h"
+#include "cli/suggest.h"
 #include "schema/clean.h"
 #include "schema/identity.h"
 
@@ -167,6 +168,37 @@ static const option_spec *find_option(const command *self, int found) {
     return NULL;
 }
 
+/* An option that there is not, or the beginning of several. */
+static int unknown_option(const command *self, const char *given) {
+    const char *names[OPTION_COUNT_MAX];
+    size_t count = 0, begun = 0;
+    char typed[64];
+    snprintf(typed, sizeof typed, "%.*s", (int)strcspn(given, "="), given);
+    for (size_t i = 0; i < self->option_count; i++) {
+        if (!self->options[i].name) continue;
+        names[count++] = self->options[i].name;
+        begun += strncmp(self->options[i].name, typed + 2, strlen(typed + 2)) == 0;
+    }
+    if (begun > 1) return options_fail(self, "option %s: several begin so", typed);
+    const char *meant = suggest(typed + 2, names, count);
+    return options_fail(self, meant ? "unknown option %s: did you mean --%s?" : "unknown option %s", typed, meant);
+}
+
+const void *options_action(const command *self, const char *given, const char *what, const void *actions, size_t each,
+                           size_t count) {
+    const char *names[OPTION_ACTIONS_MAX];
+    assert(count <= OPTION_ACTIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *const *action = (const void *)((const char *)actions + i * each);
+        if (strcmp(*action, given) == 0) return action;
+        names[i] = *action;
+    }
+    const char *meant = suggest(given, names, count);
+    options_fail(self, meant ? "\"%s\" is nothing to do with %s: did you mean %s?" : "\"%s\" is nothing to do with %s",
+                 given, what, meant);
+    return NULL;
+}
+
 int options_parse(const command *self, int argc, char **argv, void *values, char ***arguments) {
     struct option longs[OPTION_COUNT_MAX + 1] = {0};
     char letters[2 * OPTION_COUNT_MAX + 3];
@@ -187,7 +219,7 @@ int options_parse(const command *self, int argc, char **argv, void *values, char
         if (!option && optopt >= LONG_ONLY) /* --json=yes */
             return options_fail(self, "option %s: takes no argument", argv[optind - 1]);
         if (!option && optopt) return options_fail(self, "unknown option -%c", optopt);
-        if (!option) return options_fail(self, "unknown or ambiguous option %s", argv[optind - 1]);
+        if (!option) return unknown_option(self, argv[optind - 1]);
         if (!store(option, optarg, values, why)) return options_fail(self, "option %s: \"%s\" %s", label, optarg, why);
     }
     int given = argc - optind;

@@ -10,6 +10,8 @@
 #define OPTION_REPEAT_MAX 64
 /* Options of one verb, --help included. */
 #define OPTION_COUNT_MAX 40
+/* Actions of one verb ("list", "show"). */
+#define OPTION_ACTIONS_MAX 8
 
 typedef struct option_texts {
     const char *items[OPTION_REPEAT_MAX]; /* borrowed from argv */
@@ -63,6 +65,11 @@ typedef struct command {
  * something is wrong and was told.
  */
 int options_parse(const command *self, int argc, char **argv, void *values, char ***arguments);
+/* The action of this name out of `count`, each a struct of `each` bytes that begins with its name. NULL after telling that it is nothing to do with `what`,
+ * and which was meant.
+ */
+const void *options_action(const command *self, const char *given, const char *what, const void *actions, size_t each,
+                           size_t count);
 /* A usage error that the table cannot know: "steno VERB: …" and the usage line. Returns EXIT_USAGE. */
 int options_fail(const command *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -6,7 +6,6 @@
 #include "cli/options.h"
 #include "cli/price_lines.h"
 #include "cli/program.h"
-#include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "schema/clean.h"
@@ -64,25 +63,15 @@ static const struct action {
     {"check", prices_check, .needs = true, .takes = true},
     {"import", prices_import, .needs = true, .takes = true, .may_import = true},
 };
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static int unknown_action(const char *name) {
-    const char *names[COUNT(actions)];
-    for (size_t i = 0; i < COUNT(actions); i++) names[i] = actions[i].name;
-    const char *meant = suggest(name, names, COUNT(names));
-    if (meant) return options_fail(&self, "\"%s\" is nothing to do with prices: did you mean %s?", name, meant);
-    return options_fail(&self, "\"%s\" is nothing to do with prices", name);
-}
 
 int prices_run(int argc, char **argv) {
     prices_options wanted = {.timeout_ms = TIMEOUT_MS_DEFAULT};
     char **arguments;
     int status = options_parse(&self, argc, argv, &wanted, &arguments);
     if (status != OPTIONS_GO) return status;
-    const struct action *action = NULL;
-    for (size_t i = 0; i < COUNT(actions); i++)
-        if (strcmp(actions[i].name, arguments[0]) == 0) action = &actions[i];
-    if (!action) return unknown_action(arguments[0]);
+    const struct action *action =
+        options_action(&self, arguments[0], "prices", actions, sizeof *actions, sizeof actions / sizeof *actions);
+    if (!action) return EXIT_USAGE;
     if (action->needs && !arguments[1]) return options_fail(&self, "%s: of what? an argument is missing", action->name);
     if (wanted.json && !action->may_json) return options_fail(&self, "--json is not for %s", action->name);
     if (wanted.provider && !action->may_filter) return options_fail(&self, "--provider is not for %s", action->name);

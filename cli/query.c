@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/database.h"
 #include "cli/held.h"
@@ -33,12 +34,15 @@ static const command self = {
     .about = "Reads the log with one SQL statement of SQLite",
     .arguments = "SQL",
     .arguments_min = 1,
-    .arguments_max = 1,
+    .arguments_max = -1,
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .notes = "People read the view `calls`; the tables are call, content, cost, event, publisher, subscriber, loss.\n"
-             "  steno query \"select model, count(*), sum(cost_usd) from calls group by model\"\n"
-             "Statements that would write are refused. Bytes (BLOB) are shown as hexadecimal digits.\n",
+    .notes =
+        "People read the view `calls`; the tables are call, content, cost, event, publisher, subscriber, loss.\n"
+        "  steno query \"select model, count(*), sum(cost_usd) from calls group by model\"\n"
+        "  steno query \"select tag.value, count(*) from calls, json_each(calls.tags) tag group by 1\"\n"
+        "Statements that would write are refused; pragmas that tell something (table_info, table_list, index_list,\n"
+        "user_version, ...) are not. Bytes (BLOB) are shown as hexadecimal digits.\n",
 };
 
 /* What the authorizer refused first, in words; empty: nothing. */
@@ -69,14 +73,26 @@ static const char *action_name(int action) {
     }
 }
 
-/* Pragmas that only tell about the schema. */
-static bool pragma_tells(const char *name) {
-    static const char *const telling[] = {"table_info", "table_xinfo",   "table_list",    "index_list",
-                                          "index_info", "index_xinfo",   "database_list", "foreign_key_list",
-                                          "page_count", "freelist_count"};
-    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
-        if (strcasecmp(name, telling[i]) == 0) return true;
-    return false;
+static bool is_one_of(const char *name, const char *const *names) {
+    while (*names && strcasecmp(name, *names)) names++;
+    return *names;
+}
+
+/* Pragmas that only tell something, whatever their argument, and those that only do without one. */
+static bool pragma_tells(const char *name, const char *argument) {
+    static const char *const telling[] = {"table_info",      "table_xinfo", "table_list",       "index_list",
+                                          "index_info",      "index_xinfo", "foreign_key_list", "foreign_key_check",
+                                          "database_list",   "pragma_list", "collation_list",   "function_list",
+                                          "module_list",     "page_count",  "freelist_count",   "data_version",
+                                          "integrity_check", "quick_check", "compile_options",  NULL};
+    static const char *const without_one[] = {
+        "user_version", "schema_version", "application_id", "encoding", "page_size", "auto_vacuum", NULL};
+    return is_one_of(name, telling) || (!argument && is_one_of(name, without_one));
+}
+
+/* What SQLite itself prepares, and never runs, to declare a table-valued function (json_each). Of a user it refuses the same by itself. */
+static bool is_declaration(int action, const char *written) {
+    return action == SQLITE_UPDATE && written && strcmp(written, "sqlite_master") == 0;
 }
 
 static int authorize(void *ctx, int action, const char *first, const char *second, const char *database,
@@ -92,9 +108,11 @@ static int authorize(void *ctx, int action, const char *first, const char *secon
         if (second && strcasecmp(second, "load_extension") != 0) return SQLITE_OK;
         break;
     case SQLITE_PRAGMA:
-        if (first && pragma_tells(first)) return SQLITE_OK;
+        if (first && pragma_tells(first, second)) return SQLITE_OK;
         break;
-    default: break;
+    default:
+        if (is_declaration(action, first)) return SQLITE_OK;
+        break;
     }
     const char *name = action == SQLITE_FUNCTION ? second : first;
     if (!refused->what[0])
@@ -244,6 +262,8 @@ int query_run(int argc, char **argv) {
     char **arguments;
     int status = options_parse(&self, argc, argv, &wanted, &arguments);
     if (status != OPTIONS_GO) return status;
+    if (arguments[1])
+        return options_fail(&self, "\"%s\" is one argument too many: put the statement in quotes", arguments[1]);
     if (wanted.json && wanted.csv) return options_fail(&self, "--json and --csv: only one of them");
     cleanup(database_close) sqlite3 *database = NULL;
     status = database_open(NULL, &database);

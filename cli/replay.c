@@ -57,15 +57,13 @@ static int unknown_name(const char *name, const steno_value *subscribers) {
             strcat(known, one);
         }
     }
-    return program_fail("no subscriber has a cursor under the name \"%s\"; there %s", name, *known ? known : "is none");
+    return program_fail("no subscriber has a cursor under the name \"%s\": there is %s", name, *known ? known : "none");
 }
 
 static int ask_position(steno_control *control, steno_draft *request, const char *name, position *out) {
     const steno_value *reply;
-    steno_error error;
-    steno_draft_start(request);
-    steno_draft_string(request, "verb", "status");
-    if (steno_control_call(control, request, ANSWER_MS, &reply, &error)) return program_fail("%s", error.message);
+    const int failed = daemon_ask(control, request, ANSWER_MS, &reply);
+    if (failed) return failed;
     const steno_value *subscribers = steno_value_get(reply, "subscribers");
     *out = (position){.first = number(reply, "first_offset"), .last = number(reply, "last_offset")};
     for (size_t i = 0; i < steno_value_count(subscribers); i++) {
@@ -80,13 +78,11 @@ static int ask_position(steno_control *control, steno_draft *request, const char
 
 static int move(steno_control *control, steno_draft *request, const char *name, int64_t offset) {
     const steno_value *reply;
-    steno_error error;
     steno_draft_start(request);
     steno_draft_string(request, "verb", "commit");
     steno_draft_string(request, "name", name);
     steno_draft_int(request, "offset", offset);
-    return steno_control_call(control, request, ANSWER_MS, &reply, &error) ? program_fail("%s", error.message)
-                                                                           : EXIT_FINE;
+    return daemon_ask(control, request, ANSWER_MS, &reply);
 }
 
 static void tell(const struct replay *wanted, const position *at, int64_t offset) {
@@ -121,12 +117,11 @@ int replay_run(int argc, char **argv) {
     if (!from_parse(wanted.from, &from)) return options_fail(&self, FROM_EXPECTED, wanted.from);
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return program_fail("no daemon runs for %s: start stenod", where.state);
     cleanup(control_release) steno_control *control = NULL;
-    cleanup(draft_release) steno_draft *request = steno_draft_new();
-    if (!request) return program_fail("out of memory");
-    if (steno_control_new(NULL, &control, &error)) return program_fail("%s", error.message);
+    cleanup(draft_release) steno_draft *request = NULL;
+    if ((status = daemon_begin("status", &control, &request))) return status;
     position at = {0};
     if ((status = ask_position(control, request, wanted.to, &at))) return status;
     if (from > at.last + 1)

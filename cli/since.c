@@ -2,9 +2,12 @@
 #include "cli/since.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "schema/local_time.h"
 
 /* Longest span: beyond it every call is meant, and the sum must stay a time. */
 #define SPAN_SECONDS_MAX (200.0 * 366 * 86400)
@@ -42,31 +45,32 @@ static bool parse_zone(const char *text, long *east) {
 }
 
 static bool parse_date(const char *text, double *out) {
-    struct tm parts = {.tm_isdst = -1};
+    struct tm parts = {0};
     /* strptime takes shorter numbers too: 2026-1-1 is no ISO date, but no harm. */
     const char *rest = strptime(text, "%Y-%m-%d", &parts);
     if (!rest) return false;
     double fraction = 0;
-    if (*rest == 'T' || *rest == ' ') {
+    const bool timed = *rest == 'T' || *rest == ' ';
+    if (timed) {
         const char *seconds = strptime(rest + 1, "%H:%M", &parts);
         if (!seconds) return false;
         rest = seconds;
         if (*rest == ':') {
             rest = strptime(rest, ":%S", &parts);
             if (!rest) return false;
-            char *end = (char *)rest;
-            if (*rest == '.') fraction = strtod(rest, &end);
-            rest = end;
+            if (*rest == '.') fraction = strtod(rest, NULL);
+            if (*rest == '.') rest += 1 + strspn(rest + 1, "0123456789");
         }
     }
     long east = 0;
     bool zone = *rest != '\0';
     if (zone && !parse_zone(rest, &east)) return false;
-    struct tm given = parts;
-    time_t seconds = zone ? timegm(&parts) : mktime(&parts);
+    struct tm real = parts;
+    const time_t there = timegm(&real);
     /* February 30th is turned into March 2nd: refuse it instead. */
-    if (parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon) return false;
-    *out = (double)seconds - (double)east + fraction;
+    if (parts.tm_mday != real.tm_mday || parts.tm_mon != real.tm_mon) return false;
+    const int64_t seconds = zone ? there - east : timed ? local_seconds(&parts) : local_day_start(&parts);
+    *out = (double)seconds + fraction;
     return true;
 }
 

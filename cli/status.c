@@ -170,6 +170,14 @@ static void put_child_state(table *grid, size_t column, const steno_value *child
     table_cell(grid, column, starts_in >= 0 ? line : string(child, "state"), starts_in >= 0 ? TONE_BAD : TONE_PLAIN);
 }
 
+/* Its program: what that is given may hold keys, and a status is what people show around. (--json has the whole.) */
+static void put_command(table *grid, size_t column, const char *whole) {
+    char text[128];
+    const size_t word = strcspn(whole, " \t");
+    snprintf(text, sizeof text, "%.*s%s", word < 100 ? (int)word : 100, whole, whole[word] ? " …" : "");
+    table_cell(grid, column, text, TONE_DIM);
+}
+
 static int show_children(const steno_value *list) {
     cleanup(table_release) table *grid = steno_value_count(list) ? table_new() : NULL;
     if (!grid) return EXIT_FINE;
@@ -190,7 +198,7 @@ static int show_children(const steno_value *list) {
         table_count(grid, restarts, number(one, "restarts"));
         table_cell(grid, last_exit, string(one, "last_exit"), TONE_PLAIN);
         table_cell(grid, said, string(one, "said"), TONE_PLAIN);
-        table_cell(grid, line, string(one, "command"), TONE_DIM);
+        put_command(grid, line, string(one, "command"));
     }
     putchar('\n');
     return table_print(grid);
@@ -263,16 +271,12 @@ int status_run(int argc, char **argv) {
     if (status != OPTIONS_GO) return status;
     place where;
     steno_error error;
-    if (place_open(&where, NULL, &error)) return program_fail("%s", error.message);
+    if (place_find(&where, NULL, &error)) return program_fail("%s", error.message);
     if (!daemon_listens(&where)) return show_absence(&where, wanted.json);
     cleanup(control_release) steno_control *control = NULL;
-    cleanup(draft_release) steno_draft *request = steno_draft_new();
-    if (!request) return program_fail("out of memory");
+    cleanup(draft_release) steno_draft *request = NULL;
     const steno_value *reply;
-    steno_draft_start(request);
-    steno_draft_string(request, "verb", "status");
-    if (steno_control_new(NULL, &control, &error) ||
-        steno_control_call(control, request, STATUS_TIMEOUT_MS, &reply, &error))
-        return program_fail("%s", error.message);
+    if ((status = daemon_begin("status", &control, &request))) return status;
+    if ((status = daemon_ask(control, request, STATUS_TIMEOUT_MS, &reply))) return status;
     return wanted.json ? show_json(reply) : show(reply);
 }

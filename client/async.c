@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "client/call.h"
+#include "client/deadline.h"
 #include "client/failure.h"
 #include "client/fork_watch.h"
 
@@ -54,12 +55,6 @@ struct async_engine {
 
 /* ---- the thread ---- */
 
-static int64_t monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void give_handle(async_engine *self, task *which) {
     if (which->handle) handle_give(&self->client->handles, which->handle);
     which->handle = NULL;
@@ -91,7 +86,7 @@ static void go_on(async_engine *self, task *which) {
         return;
     }
     give_handle(self, which);
-    which->due_ms = monotonic_ms() + which->call->rest_ms;
+    which->due_ms = deadline_in(which->call->rest_ms);
     which->next = self->resting;
     self->resting = which;
 }
@@ -192,7 +187,7 @@ static bool take_on(async_engine *self) {
 /* Starts the attempts whose rest is over, as far as there is room. Returns ms until the next is due, at most POLL_MS. */
 static int rouse(async_engine *self) {
     int64_t next_ms = POLL_MS;
-    const int64_t now = monotonic_ms();
+    const int64_t now = deadline_in(0);
     task *due = NULL;
     size_t room = self->client->async_max > self->active_count ? self->client->async_max - self->active_count : 0;
     for (task **link = &self->resting; *link;) {
@@ -266,11 +261,7 @@ static async_engine *engine_new(steno_client *client, steno_error *error) {
     self->generation = fork_generation();
     self->waiting_end = &self->waiting;
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    deadline_condition(&self->ended);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -362,26 +353,14 @@ steno_status steno_embed_async(steno_client *client, const steno_request *reques
     return submit(client, request, CALL_EMBEDDING, false, NULL, done, ctx, out, error);
 }
 
-static struct timespec deadline_in(int64_t timeout_ms) {
-    struct timespec when;
-    clock_gettime(CLOCK_MONOTONIC, &when);
-    when.tv_sec += timeout_ms / 1000;
-    when.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (when.tv_nsec >= 1000000000) {
-        when.tv_nsec -= 1000000000;
-        when.tv_sec++;
-    }
-    return when;
-}
-
 /* Waits until `held` has ended, or, where it is NULL, every call. */
 static steno_status wait_for(async_engine *self, const steno_call *held, int64_t timeout_ms, steno_error *error) {
-    struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct timespec until = deadline_time(deadline_in(timeout_ms < 0 ? 0 : timeout_ms));
     int result = 0;
     pthread_mutex_lock(&self->mutex);
     while ((held ? held->task != NULL : self->unfinished > 0) && result != ETIMEDOUT)
         result = timeout_ms < 0 ? pthread_cond_wait(&self->ended, &self->mutex)
-                                : pthread_cond_timedwait(&self->ended, &self->mutex, &deadline);
+                                : pthread_cond_timedwait(&self->ended, &self->mutex, &until);
     size_t left = held ? held->task != NULL : self->unfinished;
     pthread_mutex_unlock(&self->mutex);
     if (!left) return STENO_OK;

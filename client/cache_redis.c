@@ -1,5 +1,6 @@
 /* The cache in a Redis server, under "steno:KEY": one connection, used by one thread at a time. Waiting for it and using it end by one deadline. After a
- * failure nothing is tried for CACHE_REST_MS, so that a server that hangs costs one call its wait and not each of them. A child gets a session of its own.
+ * failure nothing is tried for CACHE_REST_MS, so that a server that hangs costs one call its wait and not each of them. Who ran out of time because it had
+ * waited for other threads has learnt nothing of the server: that is no failure. A child gets a session of its own.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -85,6 +86,7 @@ static bool lock_by(session *self, int64_t deadline) {
 /* With the mutex held. A connection that the server ended while nobody used it is made again once, which is no failure. */
 static redisReply *exchange(session *self, const redis_address *to, const redis_word *words, size_t count,
                             int64_t deadline) {
+    const bool had_time = deadline_left_ms(deadline) > CACHE_WAIT_MS / 2;
     bool again = true;
     while (again) {
         bool ended;
@@ -97,7 +99,8 @@ static redisReply *exchange(session *self, const redis_address *to, const redis_
         self->link = NULL;
         again = again && ended;
     }
-    atomic_store(&self->rests_until_ms, cache_clock_ms(CLOCK_MONOTONIC) + CACHE_REST_MS);
+    if (had_time || deadline_left_ms(deadline) > 0)
+        atomic_store(&self->rests_until_ms, cache_clock_ms(CLOCK_MONOTONIC) + CACHE_REST_MS);
     return NULL;
 }
 

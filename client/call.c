@@ -9,18 +9,13 @@
 
 #include "client/budgets.h"
 #include "client/call_reply.h"
+#include "client/deadline.h"
 #include "client/failure.h"
 #include "client/mask.h"
 #include "client/request.h"
 #include "schema/clean.h"
 
 CLEANUP_FUNCTION(clean_request, steno_request, steno_request_free)
-
-static int64_t monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- making it ---- */
 
@@ -106,7 +101,7 @@ static void decide(call *self);
 
 call *call_new(steno_client *client, const steno_request *request, call_kind kind, bool stream, bool async,
                steno_chunk_fn on_chunk, void *ctx) {
-    call *self = calloc(1, sizeof *self);
+    call *self = request ? calloc(1, sizeof *self) : NULL; /* there was no memory for a request */
     if (!self) return NULL;
     cleanup(clean_request) steno_request *changed = NULL;
     bool refused = false;
@@ -171,7 +166,7 @@ static int watch_cancel(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, cur
 
 /* How long this attempt may take. */
 static int64_t time_left(const call *self) {
-    int64_t left = self->deadline_ms - monotonic_ms();
+    int64_t left = self->deadline_ms - deadline_in(0);
     if (self->try_timeout_ms && self->try_timeout_ms < left) left = self->try_timeout_ms;
     return left > 1 ? left : 1;
 }
@@ -223,7 +218,7 @@ bool call_goes_on(call *self) {
 }
 
 steno_status call_start(call *self, CURL *handle) {
-    if (!self->attempts) self->deadline_ms = monotonic_ms() + self->timeout_ms;
+    if (!self->attempts) self->deadline_ms = deadline_in(self->timeout_ms);
     call_reply_begin(self);
     self->attempts++;
     self->tries++;
@@ -258,14 +253,14 @@ static int64_t pause_ms(const call *self) {
     for (unsigned i = 1; i < self->tries && pause < CALL_RETRY_DELAY_MS_MAX; i++) pause *= 2;
     if (pause > CALL_RETRY_DELAY_MS_MAX) pause = CALL_RETRY_DELAY_MS_MAX;
     uint32_t chance = 0;
-    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0) chance = (uint32_t)monotonic_ms() * 2654435761u;
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) < 0) chance = (uint32_t)deadline_in(0) * 2654435761u;
     return pause - (int64_t)((double)pause / 2 * ((double)chance / 4294967296.0));
 }
 
 static bool may_retry(const call *self, int64_t *pause) {
     if (!self->now.error.retryable || self->tries > self->retries || !self->tries) return false;
     *pause = pause_ms(self);
-    return *pause <= CALL_RETRY_AFTER_MS_MAX && monotonic_ms() + *pause < self->deadline_ms;
+    return *pause <= CALL_RETRY_AFTER_MS_MAX && deadline_in(*pause) < self->deadline_ms;
 }
 
 /* Says in the error of the call why a fallback could not take over. */
@@ -277,7 +272,7 @@ static void add_reason(steno_error *error, const char *asked, const char *reason
 /* Goes on to the next model that can be called. False: there is none. */
 static bool fall_back(call *self) {
     while (self->fallbacks_used < json_array_size(self->fallbacks)) {
-        if (self->attempts && monotonic_ms() >= self->deadline_ms) return false;
+        if (self->attempts && deadline_in(0) >= self->deadline_ms) return false;
         const char *asked = json_string_value(json_array_get(self->fallbacks, self->fallbacks_used++));
         target next;
         steno_error error;

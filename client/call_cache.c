@@ -55,6 +55,7 @@ static bool make_key(call *self, const steno_request *request) {
                                  to->api_key ? to->api_key : "",
                                  to->aws.key_id ? to->aws.key_id : "",
                                  headers,
+                                 to->account, /* NULL: it ends here */
                                  NULL};
     cleanup(clean_json) json_t *shaping = json_copy(to->body);
     const char *name;

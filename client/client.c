@@ -11,7 +11,9 @@
 #include "client/budgets.h"
 #include "client/cache.h"
 #include "client/hook_thread.h"
+#include "client/hooks.h"
 #include "client/providers/table.h"
+#include "schema/sized.h"
 
 #define TIMEOUT_MS_DEFAULT 600000
 #define TIMEOUT_MS_MAX INT64_C(86400000)
@@ -27,12 +29,9 @@ static void start_curl(void) { curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT
 
 static steno_status read_settings(steno_client *client, const steno_config *given, steno_error *error) {
     steno_config config = STENO_CONFIG_INIT;
-    if (given) {
-        if (given->size == 0 || given->size > sizeof config)
-            return steno_fail(error, STENO_INVALID, "steno_config.size is %zu: begin with STENO_CONFIG_INIT",
-                              given->size);
-        memcpy(&config, given, given->size);
-    }
+    steno_status status =
+        given ? sized_take(&config, sizeof config, given, "steno_config", "STENO_CONFIG_INIT", error) : STENO_OK;
+    if (status) return status;
     if (config.timeout_ms < 0 || config.timeout_ms > TIMEOUT_MS_MAX)
         return steno_fail(error, STENO_INVALID, "timeout_ms must be 1 to %lld, not %lld", (long long)TIMEOUT_MS_MAX,
                           (long long)config.timeout_ms);
@@ -63,7 +62,7 @@ static steno_status read_settings(steno_client *client, const steno_config *give
         (config.api_version && !client->api_version) || (config.app_version && !client->app_version))
         return steno_fail(error, STENO_NO_MEMORY, "no memory for a client");
     gethostname(client->host, sizeof client->host - 1);
-    steno_status status = place_open(&client->where, config.dir, error);
+    status = place_open(&client->where, config.dir, error);
     if (!status) status = steno_prices_open(config.dir, &client->prices, error);
     if (!status && config.keep_budgets) status = budgets_open(&client->where, &client->budgets, error);
     return status ? status : publisher_open(&client->where, config.spool_bytes_max, &client->publisher, error);
@@ -119,15 +118,14 @@ void client_write_app(const steno_client *client, steno_draft *draft) {
 /* ---- hooks ---- */
 
 steno_status steno_client_add_hooks(steno_client *client, const steno_hooks *hooks, steno_error *error) {
-    if (hooks->size == 0 || hooks->size > sizeof *hooks)
-        return steno_fail(error, STENO_INVALID, "steno_hooks.size is %zu: begin with STENO_HOOKS_INIT", hooks->size);
     if (client->hooks_count == CLIENT_HOOKS_MAX)
         return steno_fail(error, STENO_LIMIT, "a client has at most %d hooks", CLIENT_HOOKS_MAX);
-    steno_hooks *mine = &client->hooks[client->hooks_count++];
-    *mine = (steno_hooks){.size = sizeof *mine};
-    memcpy(mine, hooks, hooks->size);
+    steno_hooks *mine = &client->hooks[client->hooks_count];
+    steno_status status = hooks_take(hooks, mine, error);
+    if (status) return status;
+    client->hooks_count++;
     if (!mine->asynchronous || client->hook_thread) return STENO_OK;
-    steno_status status = hook_thread_start(client, &client->hook_thread, error);
+    status = hook_thread_start(client, &client->hook_thread, error);
     if (status) client->hooks_count--;
     return status;
 }
@@ -177,8 +175,8 @@ void steno_client_set_redactor(steno_client *client, steno_redact_fn fn, void *c
 
 steno_status steno_client_set_provider(steno_client *client, const char *name, const char *api_key,
                                        const char *base_url, steno_error *error) {
-    const provider *which = provider_named(name);
-    if (!which) return steno_fail(error, STENO_INVALID, "there is no provider \"%.64s\"", name);
+    const provider *which = name ? provider_named(name) : NULL;
+    if (!which) return steno_fail(error, STENO_INVALID, "there is no provider \"%.64s\"", name ? name : "");
     size_t at = 0;
     while (at < client->settings_count && client->settings[at].provider != which) at++;
     if (at == CLIENT_SETTINGS_MAX)
@@ -199,6 +197,7 @@ steno_status steno_client_set_provider(steno_client *client, const char *name, c
 steno_status steno_client_add_fallback(steno_client *client, const char *model, steno_error *error) {
     if (client->fallbacks_count == CLIENT_FALLBACKS_MAX)
         return steno_fail(error, STENO_LIMIT, "a client has at most %d fallbacks", CLIENT_FALLBACKS_MAX);
+    if (!model) return steno_fail(error, STENO_INVALID, "a fallback has no name");
     char *copy = strdup(model);
     if (!copy) return steno_fail(error, STENO_NO_MEMORY, "no memory for a fallback");
     client->fallbacks[client->fallbacks_count++] = copy;
@@ -226,14 +225,13 @@ static steno_status open_cache(const steno_cache_config *config, cache **out, st
 
 steno_status steno_client_set_cache(steno_client *client, const steno_cache_config *given, steno_error *error) {
     steno_cache_config config = STENO_CACHE_CONFIG_INIT;
-    if (given->size == 0 || given->size > sizeof config)
-        return steno_fail(error, STENO_INVALID, "steno_cache_config.size is %zu: begin with STENO_CACHE_CONFIG_INIT",
-                          given->size);
-    memcpy(&config, given, given->size);
+    steno_status status =
+        sized_take(&config, sizeof config, given, "steno_cache_config", "STENO_CACHE_CONFIG_INIT", error);
+    if (status) return status;
     cache *opened;
     char *name_space = config.name_space ? strdup(config.name_space) : NULL;
     if (config.name_space && !name_space) return steno_fail(error, STENO_NO_MEMORY, "no memory for a cache");
-    steno_status status = open_cache(&config, &opened, error);
+    status = open_cache(&config, &opened, error);
     if (status) {
         free(name_space);
         return status;

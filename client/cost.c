@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/prices.h"
+#include "schema/sized.h"
 
 /* A component of the prompt or the completion, and how much of it there is. */
 typedef struct share {
@@ -219,10 +220,11 @@ steno_status prices_cost(const prices_view *view, const steno_cost_ask *ask, ste
 
 steno_status steno_cost_of(steno_prices *prices, const steno_cost_ask *given, steno_cost *out, steno_error *error) {
     steno_cost_ask ask = STENO_COST_ASK_INIT;
-    memcpy(&ask, given, given->size < sizeof ask ? given->size : sizeof ask);
+    steno_status status = sized_take(&ask, sizeof ask, given, "steno_cost_ask", "STENO_COST_ASK_INIT", error);
+    if (status) return status;
     if (!ask.model) ask.model = "";
     prices_view view = prices_take(prices);
-    steno_status status = prices_cost(&view, &ask, out, error);
+    status = prices_cost(&view, &ask, out, error);
     prices_release(&view);
     return status;
 }

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "client/deadline.h"
 #include "client/fork_watch.h"
+#include "client/hooks.h"
 
 /* Calls whose earlier stages are kept at once: buckets by call_id, each with as many. Those that never end are pushed out. */
 #define BUCKETS 1024
@@ -45,18 +47,6 @@ struct hook_thread {
     uint64_t added, shown, missed;
     bool stop;
 };
-
-steno_event_fn hooks_function(const steno_hooks *hooks, steno_event_kind kind) {
-    switch (kind) {
-    case STENO_PRE_API_CALL: return hooks->pre_api_call;
-    case STENO_STREAM_EVENT: return hooks->stream_event;
-    case STENO_POST_API_CALL: return hooks->post_api_call;
-    case STENO_SUCCESS: return hooks->success;
-    case STENO_FAILURE: return hooks->failure;
-    case STENO_CUSTOM: break;
-    }
-    return NULL;
-}
 
 /* ---- earlier stages ---- */
 
@@ -161,11 +151,7 @@ static void *run(void *argument) {
 
 static void init_waiting(hook_thread *self) {
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    deadline_condition(&self->changed);
 }
 
 /* With every signal blocked: they are the application's. */
@@ -265,16 +251,7 @@ steno_status steno_client_flush_hooks(steno_client *client, int64_t timeout_ms, 
     if (!self || self->generation != fork_generation()) return STENO_OK;
     if (pthread_equal(pthread_self(), self->thread))
         return steno_fail(error, STENO_INVALID, "a hook can't wait for the hooks");
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    if (timeout_ms > 0) {
-        until.tv_sec += timeout_ms / 1000;
-        until.tv_nsec += timeout_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-    }
+    const struct timespec until = deadline_time(deadline_in(timeout_ms < 0 ? 0 : timeout_ms));
     int failed = 0;
     pthread_mutex_lock(&self->mutex);
     const uint64_t wanted = self->added;

@@ -9,9 +9,6 @@
 /* Bodies that wait: as much as one event may have, and some more. */
 #define HOOK_QUEUE_BYTES_MAX (2u * STENO_EVENT_BYTES_MAX)
 
-/* The function for events of this kind; NULL if there is none. */
-steno_event_fn hooks_function(const steno_hooks *hooks, steno_event_kind kind);
-
 steno_status hook_thread_start(steno_client *client, hook_thread **out, steno_error *error);
 /* Shows what waits, then ends the thread and frees. NULL is fine. */
 void hook_thread_stop(hook_thread *self);

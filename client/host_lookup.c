@@ -52,11 +52,7 @@ static job *job_new(const char *host, const char *port) {
     strcpy(self->host, host);
     strcpy(self->port, port);
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    deadline_condition(&self->changed);
     return self;
 }
 
@@ -98,7 +94,7 @@ size_t host_lookup(const char *host, const char *port, int64_t deadline, host_ad
         job_free(asked);
         return 0;
     }
-    const struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    const struct timespec until = deadline_time(deadline);
     pthread_mutex_lock(&asked->mutex);
     while (!asked->done && !pthread_cond_timedwait(&asked->changed, &asked->mutex, &until)) {
     }

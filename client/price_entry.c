@@ -37,7 +37,7 @@ static const struct component {
     [PRICE_CODE] = {"code_interpreter", "code_interpreter_cost_per_session", PRICE_CODE},
 };
 
-/* Other keys of the same. */
+/* Other keys of the same: they count where the usual one is not there. */
 static const struct {
     const char *key;
     price_component component;
@@ -130,18 +130,15 @@ void price_rate_key(const price_rate *rate, char out[PRICE_KEY_BYTES]) {
 
 /* ---- values ---- */
 
-/* A number, or a text that is one; at most `max`. */
+/* A number, or a text that is one, as JSON writes it (strtod would take hexadecimal, and the comma of a locale); at most `max`. */
 static bool read_number(const json_t *value, double max, double *out) {
     const char *text = json_string_value(value);
-    if (text) {
-        char *end;
-        *out = strtod(text, &end);
-        if (end == text || *end || isspace((unsigned char)*text)) return false;
-    } else {
-        if (!json_is_number(value)) return false;
-        *out = json_number_value(value);
-    }
-    return *out >= 0 && *out <= max; /* and no NaN */
+    json_t *said = text && !strpbrk(text, " \t\r\n") ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    const json_t *number = text ? said : value;
+    const bool is = json_is_number(number);
+    *out = json_number_value(number);
+    json_decref(said);
+    return is && *out >= 0 && *out <= max;
 }
 
 static steno_status no_price(const char *key, const json_t *value, steno_error *error) {
@@ -214,6 +211,12 @@ static steno_status read_specific(price_entry *to, const json_t *specific, steno
     return !status && fast ? add_factor(to, (price_factor){.when = PRICE_FACTOR_FAST}, "fast", fast, error) : status;
 }
 
+static bool is_superseded(const json_t *row, const char *key) {
+    for (size_t i = 0; i < sizeof old_keys / sizeof *old_keys; i++)
+        if (!strcmp(key, old_keys[i].key)) return json_object_get(row, components[old_keys[i].component].key);
+    return false;
+}
+
 static bool is_silent(const char *key) {
     if (!strncmp(key, "supports_", 9) || !strncmp(key, "supported_", 10)) return true;
     for (const char *const *known = silent_keys; *known; known++)
@@ -239,12 +242,14 @@ static steno_status read_member(price_entry *to, const char *key, const json_t *
     return STENO_OK;
 }
 
-/* A copy of the text; NULL where there is none. False: no memory. */
-static bool keep_text(char **out, const json_t *row, const char *key) {
-    const char *text = json_string_value(json_object_get(row, key));
-    if (!text || !*text) return true;
+/* A copy of the text; NULL where there is none. */
+static steno_status keep_text(char **out, const json_t *row, const char *key, steno_error *error) {
+    const json_t *value = json_object_get(row, key);
+    const char *text = json_string_value(value);
+    if (value && !text && !json_is_null(value)) return steno_fail(error, STENO_INVALID, "`%s` is not a text", key);
+    if (!text || !*text) return STENO_OK;
     *out = strdup(text);
-    return *out != NULL;
+    return *out ? STENO_OK : steno_fail(error, STENO_NO_MEMORY, "no memory for a price");
 }
 
 static bool is_date(const char *text) {
@@ -263,13 +268,15 @@ static steno_status read_entry(const char *model, const json_t *row, price_ignor
         return steno_fail(error, STENO_INVALID, "its name has no bytes, or more than %d", PRICE_MODEL_BYTES - 1);
     out->model = strdup(model);
     out->rates = calloc(PRICE_RATES_MAX, sizeof *out->rates);
-    if (!out->model || !out->rates || !keep_text(&out->provider, row, "litellm_provider") ||
-        !keep_text(&out->base_model, row, "base_model") || !keep_text(&out->mode, row, "mode") ||
-        !keep_text(&out->origin, row, "source"))
-        return steno_fail(error, STENO_NO_MEMORY, "no memory for a price");
+    if (!out->model || !out->rates) return steno_fail(error, STENO_NO_MEMORY, "no memory for a price");
+    steno_status kept = keep_text(&out->provider, row, "litellm_provider", error);
+    if (!kept) kept = keep_text(&out->base_model, row, "base_model", error);
+    if (!kept) kept = keep_text(&out->mode, row, "mode", error);
+    if (!kept) kept = keep_text(&out->origin, row, "source", error);
+    if (kept) return kept;
     if (date && is_date(date)) strcpy(out->date, date);
     json_object_foreach((json_t *)(uintptr_t)row, key, value) {
-        steno_status status = read_member(out, key, value, ignored, ctx, error);
+        steno_status status = is_superseded(row, key) ? STENO_OK : read_member(out, key, value, ignored, ctx, error);
         if (status) return status;
     }
     if (!out->rates_count && !out->base_model) return steno_fail(error, STENO_INVALID, PRICE_NONE_UNDERSTOOD);

@@ -24,13 +24,23 @@ typedef struct search {
 
 /* ---- names ---- */
 
-/* Whether the end of `text` has the form: d is a digit, anything else itself. Cuts it off. */
+/* Eight digits: a year of this century, a month, a day. */
+static bool is_date(const char digits[8]) {
+    const int month = (digits[4] - '0') * 10 + digits[5] - '0', day = (digits[6] - '0') * 10 + digits[7] - '0';
+    return digits[0] == '2' && digits[1] == '0' && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+/* Whether the end of `text` has the form: d is a digit (of eight, those of a date), anything else itself. Cuts it off. */
 static bool cut_form(char *text, const char *form) {
-    size_t size = strlen(text), length = strlen(form);
+    size_t size = strlen(text), length = strlen(form), count = 0;
+    char digits[8];
     if (size <= length) return false;
     char *end = text + size - length;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         if (form[i] == 'd' ? !isdigit((unsigned char)end[i]) : end[i] != form[i]) return false;
+        if (form[i] == 'd') digits[count++] = end[i];
+    }
+    if (count == sizeof digits && !is_date(digits)) return false;
     *end = '\0';
     return true;
 }
@@ -148,7 +158,7 @@ prices_found prices_find(const prices_view *view, const steno_cost_ask *ask, pri
                    .tried = tried,
                    .ctx = ctx};
     /* A deployment's name is the user's own; the reply says which model it is. */
-    bool deployment = self.provider && !strcmp(self.provider, "azure") && ask->answered_model;
+    bool deployment = self.provider && !strcasecmp(self.provider, "azure") && ask->answered_model;
     const char *first = deployment ? ask->answered_model : ask->model,
                *second = deployment ? ask->model : ask->answered_model;
     if (second && first && !strcasecmp(first, second)) second = NULL;
@@ -166,7 +176,7 @@ bool prices_region(const char *provider, const char *url, char out[32]) {
                  {"bedrock", "//bedrock-runtime-fips.", ".amazonaws.com"},
                  {"openai", "//", ".api.openai.com"}};
     for (size_t i = 0; provider && url && i < sizeof hosts / sizeof *hosts; i++) {
-        const char *at = strcmp(provider, hosts[i].provider) ? NULL : strstr(url, hosts[i].before);
+        const char *at = strcasecmp(provider, hosts[i].provider) ? NULL : strstr(url, hosts[i].before);
         if (!at) continue;
         at += strlen(hosts[i].before);
         size_t size = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-");

@@ -2,6 +2,7 @@
 #include "client/price_provider.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const struct {
     const char *provider, *listed;
@@ -30,19 +31,19 @@ static const struct {
 
 static bool is_other(const char *name, const char *provider) {
     for (size_t i = 0; i < OTHERS; i++)
-        if (!strcmp(others[i].listed, name) && !strcmp(others[i].provider, provider)) return true;
+        if (!strcasecmp(others[i].listed, name) && !strcasecmp(others[i].provider, provider)) return true;
     return false;
 }
 
 bool price_provider_is(const char *listed, const char *provider) {
-    if (!listed || !provider || !*provider || !strcmp(listed, provider)) return true;
-    if (!strcmp(provider, VERTEX) && !strncmp(listed, VERTEX "-", strlen(VERTEX "-"))) return true;
+    if (!listed || !provider || !*provider || !strcasecmp(listed, provider)) return true;
+    if (!strcasecmp(provider, VERTEX) && !strncasecmp(listed, VERTEX "-", strlen(VERTEX "-"))) return true;
     return is_other(listed, provider) || is_other(provider, listed);
 }
 
 const char *price_provider_name(const char *provider, size_t index) {
     if (index == 0) return provider;
     for (size_t i = 0; i < OTHERS; i++)
-        if (!strcmp(others[i].provider, provider) && --index == 0) return others[i].listed;
+        if (!strcasecmp(others[i].provider, provider) && --index == 0) return others[i].listed;
     return NULL;
 }

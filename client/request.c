@@ -16,7 +16,7 @@
 steno_request *steno_request_new(const char *model) {
     steno_request *request = calloc(1, sizeof *request);
     if (!request) return NULL;
-    request->model = strdup(model);
+    request->model = strdup(model ? model : "");
     request->params = json_object();
     request->metadata = json_object();
     request->tags = json_array();
@@ -79,8 +79,9 @@ steno_request *request_copy(const steno_request *request) {
     return copy;
 }
 
-/* Notes the error of a setter; `request->error` is what the call will say. */
+/* Notes the error of a setter; `request->error` is what the call will say. Without a request the call itself says that there was no memory for it. */
 static steno_status failed(steno_request *request, const steno_error *error) {
+    if (!request) return STENO_NO_MEMORY;
     if (!request->error.status) request->error = *error;
     return error->status;
 }
@@ -89,6 +90,13 @@ static steno_status no_memory(steno_request *request) {
     steno_error error;
     steno_fail(&error, STENO_NO_MEMORY, "no memory for the request");
     return failed(request, &error);
+}
+
+/* What every setter begins with: that there is a request, and that the texts it was given are some. */
+static steno_status check(steno_request *request, const char *setter, const char *first, const char *second) {
+    steno_error error = {0};
+    if (!request || !first || !second) steno_fail(&error, STENO_INVALID, "%s was given NULL", setter);
+    return error.status ? failed(request, &error) : STENO_OK;
 }
 
 /* A JSON string, with what is no UTF-8 replaced; NULL when memory is short. */
@@ -153,6 +161,8 @@ static json_t *parse(steno_request *request, const char *name, const char *text)
 }
 
 steno_status steno_request_add_message(steno_request *request, const char *role, const char *text) {
+    steno_status status = check(request, __func__, role, text);
+    if (status) return status;
     json_t *message = json_object();
     if (!message || json_object_set_new_nocheck(message, "role", string(role)) ||
         json_object_set_new_nocheck(message, "content", string(text))) {
@@ -163,6 +173,8 @@ steno_status steno_request_add_message(steno_request *request, const char *role,
 }
 
 steno_status steno_request_add_message_json(steno_request *request, const char *json) {
+    steno_status status = check(request, __func__, json, json);
+    if (status) return status;
     json_t *message = parse(request, "message", json);
     if (!message) return request->error.status;
     if (json_is_object(message)) return append(request, "messages", message);
@@ -173,6 +185,8 @@ steno_status steno_request_add_message_json(steno_request *request, const char *
 }
 
 steno_status steno_request_add_input(steno_request *request, const char *text) {
+    steno_status status = check(request, __func__, text, text);
+    if (status) return status;
     return append(request, "input", string(text));
 }
 
@@ -187,19 +201,27 @@ static steno_status set_param(steno_request *request, const char *name, json_t *
 }
 
 steno_status steno_request_set_json(steno_request *request, const char *name, const char *json) {
+    steno_status status = check(request, __func__, name, json);
+    if (status) return status;
     json_t *value = parse(request, name, json);
     return value ? set_param(request, name, value) : request->error.status;
 }
 
 steno_status steno_request_set_string(steno_request *request, const char *name, const char *value) {
+    steno_status status = check(request, __func__, name, value);
+    if (status) return status;
     return set_param(request, name, string(value));
 }
 
 steno_status steno_request_set_int(steno_request *request, const char *name, int64_t value) {
+    steno_status status = check(request, __func__, name, name);
+    if (status) return status;
     return set_param(request, name, json_integer(value));
 }
 
 steno_status steno_request_set_double(steno_request *request, const char *name, double value) {
+    steno_status status = check(request, __func__, name, name);
+    if (status) return status;
     json_t *json = json_real(value); /* NULL for what JSON lacks */
     if (json) return set_param(request, name, json);
     steno_error error;
@@ -208,53 +230,64 @@ steno_status steno_request_set_double(steno_request *request, const char *name, 
 }
 
 steno_status steno_request_set_bool(steno_request *request, const char *name, bool value) {
+    steno_status status = check(request, __func__, name, name);
+    if (status) return status;
     return set_param(request, name, json_boolean(value));
 }
 
 steno_status steno_request_set_metadata(steno_request *request, const char *key, const char *value) {
+    steno_status status = check(request, __func__, key, value);
+    if (status) return status;
     return set(request, request->metadata, key, string(value));
 }
 
 steno_status steno_request_set_metadata_json(steno_request *request, const char *key, const char *json) {
+    steno_status status = check(request, __func__, key, json);
+    if (status) return status;
     json_t *value = parse(request, key, json);
     return value ? set(request, request->metadata, key, value) : request->error.status;
 }
 
 steno_status steno_request_add_tag(steno_request *request, const char *tag) {
+    steno_status status = check(request, __func__, tag, tag);
+    if (status) return status;
     return json_array_append_new(request->tags, string(tag)) ? no_memory(request) : STENO_OK;
 }
 
+/* A text of the request's own; NULL takes it back. */
 static steno_status set_text(steno_request *request, char **field, const char *value) {
-    char *copy = strdup(value);
-    if (!copy) return no_memory(request);
+    char *copy = value ? strdup(value) : NULL;
+    if (value && !copy) return no_memory(request);
     free(*field);
     *field = copy;
     return STENO_OK;
 }
 
 steno_status steno_request_set_user(steno_request *request, const char *user) {
-    steno_status status = set_param(request, "user", string(user));
+    if (!request) return STENO_NO_MEMORY;
+    if (!user) json_object_del(request->params, "user");
+    steno_status status = user ? set_param(request, "user", string(user)) : STENO_OK;
     return status ? status : set_text(request, &request->user, user);
 }
 
 steno_status steno_request_set_session_id(steno_request *request, const char *session_id) {
-    return set_text(request, &request->session_id, session_id);
+    return request ? set_text(request, &request->session_id, session_id) : STENO_NO_MEMORY;
 }
 
 steno_status steno_request_set_trace_id(steno_request *request, const char *trace_id) {
-    return set_text(request, &request->trace_id, trace_id);
+    return request ? set_text(request, &request->trace_id, trace_id) : STENO_NO_MEMORY;
 }
 
 steno_status steno_request_set_parent_id(steno_request *request, const char *parent_id) {
-    return set_text(request, &request->parent_id, parent_id);
+    return request ? set_text(request, &request->parent_id, parent_id) : STENO_NO_MEMORY;
 }
 
 steno_status steno_request_set_api_key(steno_request *request, const char *api_key) {
-    return set_text(request, &request->api_key, api_key);
+    return request ? set_text(request, &request->api_key, api_key) : STENO_NO_MEMORY;
 }
 
 steno_status steno_request_set_base_url(steno_request *request, const char *base_url) {
-    return set_text(request, &request->base_url, base_url);
+    return request ? set_text(request, &request->base_url, base_url) : STENO_NO_MEMORY;
 }
 
 static steno_status set_time(steno_request *request, const char *name, int64_t *to, int64_t min, int64_t ms) {
@@ -269,19 +302,27 @@ static steno_status set_time(steno_request *request, const char *name, int64_t *
 }
 
 steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     return set_time(request, "timeout_ms", &request->timeout_ms, 1, timeout_ms);
 }
 
 steno_status steno_request_set_try_timeout_ms(steno_request *request, int64_t timeout_ms) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     return set_time(request, "try_timeout_ms", &request->try_timeout_ms, 1, timeout_ms);
 }
 
 steno_status steno_request_set_cache(steno_request *request, steno_cache_use use, int64_t ttl_ms) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     request->cache_use = use;
     return set_time(request, "the cache's ttl_ms", &request->cache_ttl_ms, 0, ttl_ms);
 }
 
 steno_status steno_request_set_retries(steno_request *request, unsigned retries) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     if (retries <= CLIENT_RETRIES_MAX) {
         request->retries = (int)retries;
         return STENO_OK;
@@ -292,16 +333,22 @@ steno_status steno_request_set_retries(steno_request *request, unsigned retries)
 }
 
 steno_status steno_request_set_drop_params(steno_request *request, bool drop) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     request->drop_params = drop;
     return STENO_OK;
 }
 
 steno_status steno_request_set_privacy(steno_request *request, unsigned privacy) {
+    steno_status status = check(request, __func__, "", "");
+    if (status) return status;
     request->privacy = privacy;
     return STENO_OK;
 }
 
 steno_status steno_request_add_fallback(steno_request *request, const char *model) {
+    steno_status status = check(request, __func__, model, model);
+    if (status) return status;
     steno_error error;
     if (json_array_size(request->fallbacks) < CLIENT_FALLBACKS_MAX)
         return json_array_append_new(request->fallbacks, string(model)) ? no_memory(request) : STENO_OK;
@@ -310,14 +357,17 @@ steno_status steno_request_add_fallback(steno_request *request, const char *mode
 }
 
 steno_status steno_request_add_response(steno_request *request, const steno_response *response) {
-    json_t *message = json_object_get(json_array_get(json_object_get(response->json, "choices"), 0), "message");
-    if (json_is_object(message)) return append(request, "messages", json_deep_copy(message));
+    const json_t *json = response ? response->json : NULL;
+    json_t *message = json_object_get(json_array_get(json_object_get(json, "choices"), 0), "message");
+    if (request && json_is_object(message)) return append(request, "messages", json_deep_copy(message));
     steno_error error;
     steno_fail(&error, STENO_INVALID, "the response has no message to go on from");
     return failed(request, &error);
 }
 
 steno_status steno_request_add_tool_result(steno_request *request, const char *id, const char *text) {
+    steno_status status = check(request, __func__, id, text);
+    if (status) return status;
     json_t *message = json_object();
     if (!message || json_object_set_new_nocheck(message, "role", json_string("tool")) ||
         json_object_set_new_nocheck(message, "tool_call_id", string(id)) ||
@@ -329,15 +379,17 @@ steno_status steno_request_add_tool_result(steno_request *request, const char *i
 }
 
 char *steno_request_get_json(const steno_request *request, const char *name) {
-    const json_t *value = json_object_get(request->params, name);
+    const json_t *value = request && name ? json_object_get(request->params, name) : NULL;
     return value ? json_dumps(value, JSON_FLAGS_OUT) : NULL;
 }
 
 steno_status steno_request_set_model(steno_request *request, const char *model) {
+    steno_status status = check(request, __func__, model, model);
+    if (status) return status;
     return set_text(request, &request->model, model);
 }
 
-const char *steno_request_model(const steno_request *request) { return request->model; }
+const char *steno_request_model(const steno_request *request) { return request ? request->model : NULL; }
 
 /* A token (RFC 9110), or a value that ends no line. */
 static bool is_header_text(const char *text, bool is_name) {
@@ -349,6 +401,8 @@ static bool is_header_text(const char *text, bool is_name) {
 }
 
 steno_status steno_request_set_header(steno_request *request, const char *name, const char *value) {
+    steno_status status = check(request, __func__, name, value);
+    if (status) return status;
     if (is_header_text(name, true) && is_header_text(value, false))
         return set(request, request->headers, name, string(value));
     steno_error error;

@@ -172,7 +172,9 @@ STENO_API void steno_client_set_redactor(steno_client *client, steno_redact_fn f
 /* A request for `model`: "provider/model", or a bare name, which goes to the provider that it is known of, else to OpenAI, or, where a base URL
  * is set, to that server by OpenAI's protocol. "openai/responses/MODEL" is OpenAI's Responses API. The text is copied;
  * the provider is looked up when the call is made. NULL when memory is short.
- * The first setter that fails is remembered and makes the call itself fail, so setters need no check of their own.
+ * The first setter that fails is remembered and makes the call itself fail, so setters need no check of their own, and neither does this: without
+ * a request setters return STENO_NO_MEMORY, and so does the call. A setter that is given NULL for a text fails (STENO_INVALID), but for those of
+ * which this says otherwise.
  */
 STENO_API steno_request *steno_request_new(const char *model);
 STENO_API void steno_request_free(steno_request *request);
@@ -200,7 +202,7 @@ STENO_API steno_status steno_request_set_bool(steno_request *request, const char
 /* A parameter as JSON text, NULL if it is not set. Owned by the caller (free). */
 STENO_API char *steno_request_get_json(const steno_request *request, const char *name);
 
-/* What is only logged: never sent to the provider, except `user`, which is its parameter too. */
+/* What is only logged: never sent to the provider, except `user`, which is its parameter too. NULL for user or an id: none. */
 STENO_API steno_status steno_request_set_metadata(steno_request *request, const char *key, const char *value);
 STENO_API steno_status steno_request_set_metadata_json(steno_request *request, const char *key, const char *json);
 STENO_API steno_status steno_request_add_tag(steno_request *request, const char *tag);
@@ -216,7 +218,8 @@ STENO_API steno_status steno_request_set_header(steno_request *request, const ch
 STENO_API const char *steno_request_model(const steno_request *request);
 STENO_API steno_status steno_request_set_model(steno_request *request, const char *model);
 
-/* For this request alone, before the client's setting and the environment. */
+/* For this request alone, before the client's setting and the environment; NULL: as those say. OPENAI_ORG_ID and OPENAI_PROJECT_ID go along to provider `openai`
+ * at its own address or OPENAI_BASE_URL, but not to a base URL that the program sets: give them by steno_request_set_header where they are wanted there. */
 STENO_API steno_status steno_request_set_api_key(steno_request *request, const char *api_key);
 STENO_API steno_status steno_request_set_base_url(steno_request *request, const char *base_url);
 STENO_API steno_status steno_request_set_timeout_ms(steno_request *request, int64_t timeout_ms);

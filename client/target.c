@@ -79,6 +79,13 @@ static const provider_setting *setting_of(const steno_client *client, const prov
 
 /* ---- the address ---- */
 
+/* The base URL that the caller set; NULL: it is the environment's, or the provider's own. */
+static const char *given_base(const target_wish *wish, const provider *which) {
+    const provider_setting *set = setting_of(wish->client, which);
+    if (wish->base_url) return wish->base_url;
+    return set && set->base_url ? set->base_url : wish->client->base_url;
+}
+
 /* OLLAMA_HOST is what its server listens on: often without a scheme or a port, or every address, or a bare IPv6 one; a path may follow. */
 static char *ollama_url(const char *host) {
     char *url = NULL;
@@ -113,15 +120,22 @@ static char *aws_base(steno_error *error) {
     return NULL;
 }
 
+/* What a variable says, as its vendor's SDK reads it. */
+static char *vendors_url(const provider *which, const char *base) {
+    char *url = NULL;
+    const char *scheme = strstr(base, "://"), *host = scheme ? scheme + 3 : base;
+    const size_t size = (size_t)(host - base) + strcspn(host, "/");
+    const bool bare = !strpbrk(host, "?#") && !base[size + strspn(base + size, "/")];
+    if (!which->added || !bare) return strdup(base);
+    return asprintf(&url, "%.*s%s", (int)size, base, which->added) < 0 ? NULL : url;
+}
+
 /* The base URL, owned; NULL with `error`. */
 static char *find_base(const target_wish *wish, const provider *which, steno_error *error) {
     char name[VARIABLE_BYTES];
-    const provider_setting *set = setting_of(wish->client, which);
-    const char *base = wish->base_url;
-    if (!base && set) base = set->base_url;
-    if (!base) base = wish->client->base_url;
-    if (!base && (base = from_environment(which, "_BASE_URL", which->urls, name)) && !strcmp(name, "OLLAMA_HOST"))
-        return ollama_url(base);
+    const char *base = given_base(wish, which);
+    if (!base && (base = from_environment(which, "_BASE_URL", which->urls, name)))
+        return strcmp(name, "OLLAMA_HOST") ? vendors_url(which, base) : ollama_url(base);
     if (!base) base = which->base_url;
     if (base) return strdup(base);
     if (which->wire == &wire_bedrock) return aws_base(error);
@@ -130,6 +144,15 @@ static char *find_base(const target_wish *wish, const provider *which, steno_err
              all_variables(which->name, "_BASE_URL", which->urls, names));
     refuse(error, "BadRequest", message);
     return NULL;
+}
+
+/* libcurl would take the first word of the path for it. */
+static steno_status check_host(const char *base, const char *shown, steno_error *error) {
+    char message[256];
+    const char *scheme = strstr(base, "://"), *host = scheme ? scheme + 3 : base;
+    if (*host && !strchr("/?#", *host)) return STENO_OK;
+    snprintf(message, sizeof message, "the base URL \"%.128s\" names no host", shown);
+    return refuse(error, "BadRequest", message);
 }
 
 /* Joins base and path: a query of the base stays behind the path. */
@@ -155,13 +178,13 @@ static steno_status no_key(const provider *which, steno_error *error) {
     return refuse(error, "Authentication", message);
 }
 
-static steno_status check_key(const provider *which, const char *key, steno_error *error) {
+/* That a value can stand in a header; `what` it is, "the API key", and `whose`. */
+static steno_status check_value(const char *value, const char *what, const char *whose, steno_error *error) {
     char message[256];
-    for (const char *c = key; *c; c++) {
+    for (const char *c = value; *c; c++) {
         if ((unsigned char)*c > ' ' && *c != 0x7F) continue;
         snprintf(message, sizeof message,
-                 "the API key for %s has white space or a control character in it: check where it comes from",
-                 which->name);
+                 "%s for %s has white space or a control character in it: check where it comes from", what, whose);
         return refuse(error, "Authentication", message);
     }
     return STENO_OK;
@@ -244,21 +267,45 @@ static bool add_extra_headers(const target_wish *wish, target *self) {
     return true;
 }
 
+/* The provider's headers that say for whom the key is used, from its variables. A server that the caller names may be
+ * anybody's: it hears of none.
+ */
+static steno_status add_account(const target_wish *wish, target *self, steno_error *error) {
+    const char *at = given_base(wish, self->provider) ? NULL : self->provider->account;
+    for (size_t size; at && *at; at += size + strspn(at + size, " ")) {
+        size = strcspn(at, " ");
+        const int name = (int)strcspn(at, "="), header = (int)size - name - 1;
+        char found[VARIABLE_BYTES], *longer;
+        snprintf(found, sizeof found, "%.*s", name, at);
+        const char *value = variable(found);
+        if (!value) continue;
+        steno_status status = check_value(value, found, self->provider->name, error);
+        if (status) return status;
+        cleanup_free char *line = NULL;
+        if (asprintf(&line, "%.*s: %s", header, at + name + 1, value) < 0) return STENO_NO_MEMORY;
+        if (is_given(wish, self, line)) continue;
+        if (!add_header(self, line) || asprintf(&longer, "%s%s\n", self->account ? self->account : "", line) < 0)
+            return STENO_NO_MEMORY;
+        free(self->account);
+        self->account = longer;
+    }
+    return STENO_OK;
+}
+
 static steno_status make_headers(const target_wish *wish, target *self, steno_error *error) {
     cleanup_free char *line = NULL;
     const char *before;
     const char *key = find_key(wish, self->provider, &before);
-    if (!key && self->by == &wire_bedrock) {
-        steno_status status = find_aws(self, true, error);
-        if (status) return status;
-    } else if (!key && !self->provider->keyless && !is_given(wish, self, before)) {
-        return no_key(self->provider, error);
-    }
-    if (key) {
-        steno_status status = check_key(self->provider, key, error);
-        if (status) return status;
-        if (!(self->api_key = strdup(key)) || asprintf(&line, "%s%s", before, key) < 0) return STENO_NO_MEMORY;
-    }
+    steno_status status = STENO_OK;
+    if (key)
+        status = check_value(key, "the API key", self->provider->name, error);
+    else if (self->by == &wire_bedrock)
+        status = find_aws(self, true, error);
+    else if (!self->provider->keyless && !is_given(wish, self, before))
+        status = no_key(self->provider, error);
+    if (!status) status = add_account(wish, self, error);
+    if (status) return status;
+    if (key && (!(self->api_key = strdup(key)) || asprintf(&line, "%s%s", before, key) < 0)) return STENO_NO_MEMORY;
     const bool streams = wish->stream && self->by->framing == FRAMING_SSE;
     bool done = add_ours(wish, self, "Content-Type: application/json") && (!line || add_ours(wish, self, line)) &&
                 (!self->provider->header || add_ours(wish, self, self->provider->header)) &&
@@ -356,7 +403,8 @@ static steno_status find(const target_wish *wish, target *self, steno_error *err
                            .version = self->version};
     if (!(self->base = find_base(wish, self->provider, error))) return error->status ? STENO_FAILED : STENO_NO_MEMORY;
     if (!(self->api_base = mask_url(self->base))) return STENO_NO_MEMORY;
-    steno_status status = make_headers(wish, self, error);
+    steno_status status = check_host(self->base, self->api_base, error);
+    if (!status) status = make_headers(wish, self, error);
     if (!status) status = make_url(self, error);
     return status ? status : make_body(self, error);
 }
@@ -384,6 +432,7 @@ void target_close(target *self) {
     free(self->asked);
     free(self->version);
     free(self->api_key);
+    free(self->account);
     free(self->base);
     free(self->url);
     free(self->api_base);

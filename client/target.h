@@ -22,6 +22,7 @@ typedef struct target {
     size_t choices;      /* how many are asked for; 0: it is not said */
     char *version;       /* of the API; NULL: none */
     char *api_key;       /* NULL: none */
+    char *account;       /* headers that say for whom the key is used, line by line; NULL: none */
     aws_credentials aws; /* where each attempt is signed with them; else all NULL */
     char *base, *url;
     char *api_base; /* `base` masked, for events */

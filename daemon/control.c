@@ -9,12 +9,11 @@
 #include <zmq.h>
 
 #include "daemon/clock.h"
+#include "daemon/frames.h"
 #include "daemon/spools.h"
 #include "schema/clean.h"
 #include "schema/draft.h"
 
-/* Identity, an empty delimiter from a REQ, the request. */
-#define FRAMES_MAX 3
 /* ZeroMQ's own limit for a routing id. */
 #define IDENTITY_BYTES_MAX 255
 /* How long replies may still go out when the daemon ends. */
@@ -284,17 +283,6 @@ static void answer(control *self, const envelope *from, const void *bytes, size_
         send_reply(self, from, request);
 }
 
-/* Receives one request. Frames beyond FRAMES_MAX are dropped, with the request. False: there is none. */
-static bool receive(void *socket, zmq_msg_t frames[FRAMES_MAX], size_t *count) {
-    *count = 0;
-    for (bool more = true; more; (*count)++) {
-        zmq_msg_t *frame = &frames[*count < FRAMES_MAX ? *count : FRAMES_MAX - 1];
-        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) return false;
-        more = zmq_msg_more(frame);
-    }
-    return true;
-}
-
 bool control_take(control *self, const verb_view *view, intake *into) {
     zmq_msg_t frames[FRAMES_MAX];
     for (int i = 0; i < FRAMES_MAX; i++) zmq_msg_init(&frames[i]);
@@ -302,7 +290,7 @@ bool control_take(control *self, const verb_view *view, intake *into) {
     const int64_t until = clock_ms() + CONTROL_TURN_MS;
     for (unsigned turn = 0; turn < CONTROL_TURN_REQUESTS && there && clock_ms() < until; turn++) {
         size_t count;
-        there = receive(self->socket, frames, &count);
+        there = frames_receive(self->socket, frames, &count);
         if (!there || count < 2 || count > FRAMES_MAX || zmq_msg_size(&frames[0]) > IDENTITY_BYTES_MAX) continue;
         if (count == 3 && zmq_msg_size(&frames[1]) > 0) continue;
         envelope from = {.identity_size = zmq_msg_size(&frames[0]), .delimiter = count == 3};

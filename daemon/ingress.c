@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <zmq.h>
 
+#include "daemon/frames.h"
 #include "daemon/order.h"
-
-/* Topic, header, body. */
-#define FRAMES_MAX 3
 
 struct ingress {
     void *socket;
@@ -61,25 +59,13 @@ static void take_message(intake *into, zmq_msg_t frames[FRAMES_MAX], size_t coun
         intake_malformed(into, "the bus", error.message);
 }
 
-/* Receives one message. Frames beyond FRAMES_MAX are counted and not kept. False: there is none. */
-static bool receive(void *socket, zmq_msg_t frames[FRAMES_MAX], size_t *count) {
-    *count = 0;
-    for (bool more = true; more; (*count)++) {
-        zmq_msg_t *frame = &frames[*count < FRAMES_MAX ? *count : FRAMES_MAX - 1];
-        /* The later frames of a message are there when its first one is. */
-        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) return false;
-        more = zmq_msg_more(frame);
-    }
-    return true;
-}
-
 bool ingress_take(ingress *self, intake *into) {
     zmq_msg_t frames[FRAMES_MAX];
     for (int i = 0; i < FRAMES_MAX; i++) zmq_msg_init(&frames[i]);
     bool there = true;
     for (unsigned turn = 0; turn < INGRESS_TURN_MESSAGES && there && batch_fits(&into->batch, 0); turn++) {
         size_t count;
-        there = receive(self->socket, frames, &count);
+        there = frames_receive(self->socket, frames, &count);
         if (there) take_message(into, frames, count);
     }
     for (int i = 0; i < FRAMES_MAX; i++) zmq_msg_close(&frames[i]);

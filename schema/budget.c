@@ -8,11 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "schema/local_time.h"
+
 #define DOLLAR_DIGITS 12
 #define HOUR_SECONDS 3600
-#define QUARTER_SECONDS 900
-/* Clocks are put forward or back by no more than this: two hours. */
-#define SHIFT_QUARTERS_MAX 8
 
 static const char *const period_names[BUDGET_PERIODS] = {"hour", "day", "week", "month", "total"};
 static const char *const scope_kinds[] = {"user", "tag", "app", "model", "provider"};
@@ -168,25 +167,6 @@ bool budget_reached(const budget *self, int64_t spent, unsigned per_cent) {
 
 /* ---- periods ---- */
 
-static bool is_of_day(int64_t time, const struct tm *day) {
-    const time_t seconds = (time_t)time;
-    struct tm found;
-    return localtime_r(&seconds, &found) && found.tm_mday == day->tm_mday && found.tm_mon == day->tm_mon;
-}
-
-/* The first second of a local day. Where the clocks are put forward or back at midnight, that is missing or there twice. */
-static int64_t day_start(const struct tm *like, int months, int days) {
-    struct tm day = {
-        .tm_year = like->tm_year, .tm_mon = like->tm_mon + months, .tm_mday = like->tm_mday + days, .tm_isdst = -1};
-    struct tm noon = day; /* is there, and once */
-    noon.tm_hour = 12;
-    mktime(&noon);
-    int64_t start = mktime(&day);
-    for (int i = 0; i < SHIFT_QUARTERS_MAX && !is_of_day(start, &noon); i++) start += QUARTER_SECONDS;
-    for (int i = 0; i < SHIFT_QUARTERS_MAX && is_of_day(start - QUARTER_SECONDS, &noon); i++) start -= QUARTER_SECONDS;
-    return start;
-}
-
 budget_span budget_span_of(budget_period period, int64_t time) {
     const time_t seconds = (time_t)time;
     struct tm local;
@@ -194,8 +174,12 @@ budget_span budget_span_of(budget_period period, int64_t time) {
     if (period == BUDGET_TOTAL || !localtime_r(&seconds, &local)) return out;
     if (period == BUDGET_WEEK) local.tm_mday -= (local.tm_wday + 6) % 7;
     if (period == BUDGET_MONTH) local.tm_mday = 1;
-    out.start = day_start(&local, 0, 0);
-    out.end = day_start(&local, period == BUDGET_MONTH, period == BUDGET_MONTH ? 0 : period == BUDGET_WEEK ? 7 : 1);
+    out.start = local_day_start(&local);
+    if (period == BUDGET_MONTH)
+        local.tm_mon++;
+    else
+        local.tm_mday += period == BUDGET_WEEK ? 7 : 1;
+    out.end = local_day_start(&local);
     if (period != BUDGET_HOUR) return out;
     /* Counted from midnight, so that they do not overlap where clocks are put back by half an hour. */
     const int64_t next_day = out.end;

@@ -6,7 +6,15 @@
 
 #include <stdbool.h>
 
-/* A struct that says its own size, the rest of it 0: what the …_INIT macros are. (C++ takes `{.size = …}` from C++20 on.) */
+/* A struct that says its own size, the rest of it 0: what the …_INIT macros are. (C++ takes `{.size = …}` from C++20 on.)
+ *
+ * Such a struct may grow, at its end, and a program and a library of different versions still agree, whichever is older:
+ *   handed in, smaller than the library's: what it does not have takes its default;
+ *   handed in, larger: fine as long as what the library does not know is 0, else STENO_INVALID;
+ *   filled in by the library: `size` bytes at most, and what it does not know is 0;
+ *   a size that no version can have (0, beyond 1,024 bytes, no multiple of 8): STENO_INVALID, or nothing is filled in.
+ * (For whoever adds a field: not into the padding after the last one, which an older program does not set; and the default is 0.)
+ */
 #ifdef __cplusplus
 template <typename sized> inline sized steno_sized() {
     sized made = sized();

@@ -103,6 +103,7 @@ steno_status steno_event_decode(const void *body, size_t size, steno_event **out
         event->body = body;
         event->size = size;
         event->name = steno_event_string(event, "event");
+        const bool other = !event->name && steno_event_get(event, "event"); /* than a text */
         if (steno_value_type(steno_event_value(event)) != STENO_TYPE_MAP)
             status = steno_fail(err, STENO_CORRUPT, "an event is a map, this is something else");
         else if (!event->name || !steno_event_name_valid(event->name))
@@ -110,7 +111,11 @@ steno_status steno_event_decode(const void *body, size_t size, steno_event **out
                 steno_fail(err, STENO_CORRUPT,
                            "field `event` must be pre_api_call, stream_event, post_api_call, success, failure or a "
                            "name of your own with a dot in it, not %s%.64s%s",
-                           event->name ? "\"" : "", event->name ? event->name : "missing", event->name ? "\"" : "");
+                           event->name ? "\"" : "",
+                           event->name ? event->name
+                           : other     ? "something else than a text"
+                                       : "missing",
+                           event->name ? "\"" : "");
     }
     if (status) {
         steno_event_free(event);

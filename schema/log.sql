@@ -97,7 +97,7 @@ CREATE TABLE cost (
     price_source TEXT,                      -- built-in, imported, own
     reported     INTEGER,                   -- pico-dollars by the provider's own account; NULL: it gave none
     breakdown    TEXT,                      -- JSON: component → [quantity, pico-dollars each, key of the price where it is not the component's own]
-    facts        TEXT                       -- JSON: what pricing needs beside table `call`; NULL: nothing
+    facts        TEXT                       -- JSON: what pricing needs beside table `call`; NULL: nothing; not_kept: of a Steno that did not keep it
 ) WITHOUT ROWID;
 
 -- Sums of ended calls by when they started, in quarters of an hour (every time zone is a multiple of that), and by each of their dimensions. A call

@@ -28,8 +28,10 @@ static int make_folders(const char *path) {
     return mkdir(part, 0700) && errno != EEXIST ? -1 : 0;
 }
 
-static steno_status check_folder(const char *path, steno_error *error) {
-    if (make_folders(path))
+/* Where it is not to be made it may be missing. */
+static steno_status check_folder(const char *path, bool make, steno_error *error) {
+    if (!make && access(path, F_OK) && errno == ENOENT) return STENO_OK;
+    if (make && make_folders(path))
         return steno_fail(error, STENO_SYSTEM, "cannot make the folder %s: %s; set STENO_DIR to one you can write to",
                           path, strerror(errno));
     cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -42,8 +44,9 @@ static steno_status check_folder(const char *path, steno_error *error) {
                           folder.st_uid, geteuid());
     if (folder.st_mode & 077)
         return steno_fail(error, STENO_INVALID,
-                          "the folder %s can be entered by others (mode %04o): run `chmod 700 %s`", path,
-                          folder.st_mode & 07777, path);
+                          "the folder %s can be entered by others (mode %04o): run `chmod 700 %s` if it is Steno's "
+                          "alone, else set STENO_DIR to one of your own",
+                          path, folder.st_mode & 07777, path);
     return STENO_OK;
 }
 
@@ -96,7 +99,7 @@ static bool find_config(place *out, const char *dir) {
     return xdg(out->config, sizeof out->config, "XDG_CONFIG_HOME", "steno/stenod.ini", ".config/steno/stenod.ini");
 }
 
-steno_status place_open(place *out, const char *dir, steno_error *error) {
+static steno_status settle(place *out, const char *dir, bool make, steno_error *error) {
     *out = (place){0};
     steno_status status = find_folders(out, dir, error);
     if (status) return status;
@@ -108,9 +111,12 @@ steno_status place_open(place *out, const char *dir, steno_error *error) {
         (status = endpoint(out->events_out, out->runtime, "events.out", error)) ||
         (status = endpoint(out->control, out->runtime, "control", error)))
         return status;
-    if ((status = check_folder(out->state, error))) return status;
-    if (strcmp(out->state, out->runtime) && (status = check_folder(out->runtime, error))) return status;
-    if (mkdir(out->spool, 0700) && errno != EEXIST)
+    if ((status = check_folder(out->state, make, error))) return status;
+    if (strcmp(out->state, out->runtime) && (status = check_folder(out->runtime, make, error))) return status;
+    if (make && mkdir(out->spool, 0700) && errno != EEXIST)
         return steno_fail(error, STENO_SYSTEM, "cannot make the folder %s: %s", out->spool, strerror(errno));
     return STENO_OK;
 }
+
+steno_status place_open(place *out, const char *dir, steno_error *error) { return settle(out, dir, true, error); }
+steno_status place_find(place *out, const char *dir, steno_error *error) { return settle(out, dir, false, error); }

@@ -26,5 +26,7 @@ typedef struct place {
  * Errors: STENO_INVALID (not absolute after resolution, too long, owned by someone else, open to others), STENO_SYSTEM.
  */
 steno_status place_open(place *out, const char *dir, steno_error *error);
+/* The same for who only reads: makes nothing, and where a folder is missing there is nothing in it. */
+steno_status place_find(place *out, const char *dir, steno_error *error);
 
 #endif

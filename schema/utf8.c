@@ -2,10 +2,8 @@
 #include "schema/utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
-
-/* Looked at together: most text is ASCII. */
-#define BLOCK_BYTES 32
 
 /* Length of the valid character at `p`, 0 if the bytes there are none. Overlong forms and surrogates are none. */
 static size_t character(const unsigned char *p, size_t left) {
@@ -25,29 +23,35 @@ static size_t character(const unsigned char *p, size_t left) {
     return 4;
 }
 
-/* Compilers make a few vector instructions of the loop. */
+#define WORD_BYTES sizeof(uint64_t)
+
 static bool is_ascii(const unsigned char *p) {
-    unsigned char any = 0;
-    for (size_t i = 0; i < BLOCK_BYTES; i++) any |= p[i];
-    return any < 0x80;
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return !(word & UINT64_C(0x8080808080808080));
+}
+
+/* Most text is ASCII: it is looked at by words, the last of which may begin in the one before. */
+static size_t ascii_prefix(const unsigned char *p, size_t size) {
+    size_t at = 0;
+    while (size - at >= WORD_BYTES && is_ascii(p + at)) at += WORD_BYTES;
+    if (at > 0 && size - at < WORD_BYTES && is_ascii(p + size - WORD_BYTES)) return size;
+    while (at < size && p[at] < 0x80) at++;
+    return at;
 }
 
 size_t utf8_valid_prefix(const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text;
     size_t at = 0;
-    while (at < size) {
-        if (size - at >= BLOCK_BYTES && is_ascii(p + at)) {
-            at += BLOCK_BYTES;
-            continue;
+    for (;;) {
+        at += ascii_prefix(p + at, size - at);
+        /* One letter that is not ASCII is rarely alone. */
+        for (size_t length; at < size && p[at] >= 0x80; at += length) {
+            length = character(p + at, size - at);
+            if (!length) return at;
         }
-        const size_t end = size - at > BLOCK_BYTES ? at + BLOCK_BYTES : size;
-        while (at < end && p[at] < 0x80) at++;
-        if (at == end) continue;
-        size_t length = character(p + at, size - at);
-        if (!length) break;
-        at += length;
+        if (at == size) return at;
     }
-    return at;
 }
 
 size_t utf8_repair(const char *text, size_t size, char *out) {

@@ -76,8 +76,9 @@ steno_status budget_stops_write(budget_stops *self, const budget_watch *watch, d
     if (!root || !same) return steno_fail(error, STENO_NO_MEMORY, "no memory for %s", self->path);
     listing list = {.stopped = json_object_get(root, "stopped"), .same = same};
     budget_watch_each_stopped(watch, now, add_stopped, &list);
-    if (self->written && json_equal(self->written, same)) return STENO_OK;
-    if (!self->written && !self->ours && json_array_size(same) == 0 && access(self->path, F_OK)) return STENO_OK;
+    const bool gone = access(self->path, F_OK) != 0, empty = json_array_size(same) == 0;
+    if (self->written && json_equal(self->written, same) && (!gone || empty)) return STENO_OK;
+    if (!self->written && !self->ours && empty && gone) return STENO_OK;
     steno_status status = replace(self, root, error);
     if (status) return status;
     json_decref(self->written);

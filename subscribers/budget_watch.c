@@ -36,11 +36,11 @@ struct budget_watch {
     bool known;        /* the definitions were read, now or once */
     sqlite3 *database; /* borrowed; NULL: none is open */
     sqlite3_stmt *spent, *decided, *decide, *recosts;
-    int64_t recost_id, recost_changed;
+    int64_t recosts_last, recosts_changed;
 };
 
-/* Of the newest run of `steno recost`: how much it has changed. */
-static const char RECOSTS[] = "SELECT id, changed FROM recost ORDER BY id DESC LIMIT 1";
+/* How much `steno recost` has changed: of several runs at once an older one may be the last to write. */
+static const char RECOSTS[] = "SELECT max(id), sum(changed) FROM recost";
 
 static int by_scope(const void *a, const void *b) {
     return strcmp(((const watched *)a)->what.scope, ((const watched *)b)->what.scope);
@@ -145,13 +145,13 @@ void budget_watch_doubt(budget_watch *self) {
 /* Whether costs were computed again since the last look. */
 static int check_recosts(budget_watch *self) {
     const int code = sqlite3_step(self->recosts);
-    const int64_t id = code == SQLITE_ROW ? sqlite3_column_int64(self->recosts, 0) : 0;
+    const int64_t last = code == SQLITE_ROW ? sqlite3_column_int64(self->recosts, 0) : 0;
     const int64_t changed = code == SQLITE_ROW ? sqlite3_column_int64(self->recosts, 1) : 0;
     sqlite3_reset(self->recosts);
-    if (code != SQLITE_ROW && code != SQLITE_DONE) return code;
-    if (id != self->recost_id || changed != self->recost_changed) budget_watch_doubt(self);
-    self->recost_id = id;
-    self->recost_changed = changed;
+    if (code != SQLITE_ROW) return code;
+    if (last != self->recosts_last || changed != self->recosts_changed) budget_watch_doubt(self);
+    self->recosts_last = last;
+    self->recosts_changed = changed;
     return SQLITE_OK;
 }
 

@@ -76,9 +76,10 @@ bool cost_again(sqlite3_stmt *row, steno_prices *prices, cost_row *out) {
     const char *source = text_at(row, SOURCE), *facts_text = text_at(row, FACTS), *call_id = text_at(row, CALL_ID);
     *out = (cost_row){0};
     if (!source || !call_id || strlen(call_id) >= sizeof out->call_id) return false;
-    /* A row of before there were facts. */
-    if (!strcmp(source, "table") && sqlite3_column_type(row, BREAKDOWN) == SQLITE_NULL) return false;
     cleanup(clean_json) json_t *facts = facts_text ? json_loads(facts_text, JSON_FLAGS_IN, NULL) : NULL;
+    /* A row of before there were facts; schema/migrations/004-spend.sql, which notes it, did not always do so. */
+    if (json_is_true(json_object_get(facts, "not_kept"))) return false;
+    if (!strcmp(source, "table") && sqlite3_column_type(row, BREAKDOWN) == SQLITE_NULL) return false;
     cleanup(clean_json) json_t *usage = usage_of(row, facts);
     steno_cost_ask ask = STENO_COST_ASK_INIT;
     if (!read_usage(usage, &ask.usage)) return false;

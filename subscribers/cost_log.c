@@ -14,6 +14,7 @@
 /* The daemon's transactions take milliseconds; this is for a machine that was asleep or a long checkpoint. */
 #define BUSY_TIMEOUT_MS 10000
 
+/* A call's first event counts, and keeps the figure that it got: one that comes again (a replay) only fills in what was unknown. */
 static const char INSERT_COST[] =
     "INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved, price_source, reported, "
     "breakdown, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
@@ -21,7 +22,7 @@ static const char INSERT_COST[] =
     " source = excluded.source, price_model = excluded.price_model, price_date = excluded.price_date, saved = "
     "excluded.saved, price_source = excluded.price_source, reported = excluded.reported, breakdown = "
     "excluded.breakdown, facts = excluded.facts"
-    " WHERE excluded.offset <= cost.offset";
+    " WHERE excluded.offset < cost.offset OR (excluded.offset = cost.offset AND cost.pico_dollars IS NULL)";
 static const char READ_COST[] =
     "SELECT pico_dollars, source = 'estimated', coalesce(saved, 0), coalesce(reported, 0) FROM cost WHERE call_id = ?1";
 static const char MOVE_CURSOR[] =
@@ -202,7 +203,7 @@ static steno_status insert(cost_log *self, cost_row *row, steno_error *error) {
     const bool changed = code == SQLITE_DONE && sqlite3_changes(self->database) > 0;
     steno_status status = code == SQLITE_DONE ? STENO_OK : fail(self, "cannot store a cost", error);
     sqlite3_reset(statement);
-    if (!changed) return status; /* an earlier event of the call counts */
+    if (!changed) return status; /* what is there counts */
     if (spend_add(self->spend, row->call_id, again ? &before : NULL, &now))
         status = fail(self, "cannot add up a cost", error);
     return status;

@@ -158,8 +158,7 @@ static int64_t with_jitter(int64_t ms) {
 }
 
 /* Waits before the next try. *pause_ms grows. */
-static verdict wait_to_retry(run *self, const char *why, int64_t asked_ms, int64_t *pause_ms) {
-    health_problem(&self->health, why);
+static verdict wait_to_retry(run *self, int64_t asked_ms, int64_t *pause_ms) {
     if (asked_ms > RETRY_AFTER_MS_MAX) asked_ms = RETRY_AFTER_MS_MAX;
     int64_t left = asked_ms > 0 ? asked_ms : with_jitter(*pause_ms);
     *pause_ms = *pause_ms * 2 < DELIVERY_PAUSE_MS_MAX ? *pause_ms * 2 : DELIVERY_PAUSE_MS_MAX;
@@ -194,13 +193,11 @@ static verdict try_range(run *self, size_t first, size_t count, delivery_result 
         *result = self->what->deliver((const steno_event *const *)self->events + first, count, self->what->self);
         if (result->outcome == DELIVERY_DONE) note_done(self, result);
         if (result->outcome == DELIVERY_DONE || result->outcome == DELIVERY_REFUSED) return GO_ON;
-        if (result->outcome == DELIVERY_BROKEN) {
-            health_problem(&self->health, result->why);
-            return BROKEN;
-        }
-        const verdict waited = wait_to_retry(self, result->why, result->retry_after_ms, &pause_ms);
-        if (waited != GO_ON) return waited;
+        health_problem(&self->health, result->why);
+        if (result->outcome == DELIVERY_BROKEN) return BROKEN;
         if (last_try) return STOPPED;
+        const verdict waited = wait_to_retry(self, result->retry_after_ms, &pause_ms);
+        if (waited != GO_ON) return waited;
     }
 }
 
@@ -211,9 +208,10 @@ static verdict bury(run *self, const steno_event *event, const char *why) {
         const bool last_try = stop_signal_count() > 0;
         steno_error error;
         if (!dead_letter_add(self->letters, event, why, &error)) break;
-        const verdict waited = wait_to_retry(self, error.message, 0, &pause_ms);
-        if (waited != GO_ON) return waited;
+        health_problem(&self->health, error.message);
         if (last_try) return STOPPED;
+        const verdict waited = wait_to_retry(self, 0, &pause_ms);
+        if (waited != GO_ON) return waited;
     }
     if (clock_until(self->say_letters_at) == 0) {
         program_say(self->what->program, "event %" PRIu64 " is put aside in %s, which has %" PRIu64 ": %s",

@@ -1,5 +1,5 @@
 /* A multi handle with one easy handle in it, so that waiting for the peer is waiting for a signal too.
- * Invariant: nothing that could be a secret gets from the URL or the headers into a message.
+ * Invariant: nothing that could be a secret gets from the URL or the headers into a message, not even where the peer says it back.
  */
 #include "subscribers/http_post.h"
 
@@ -24,6 +24,12 @@
 #define TOKEN_BYTES_MIN 20
 /* Of a reply's first line, in messages. */
 #define SAID_BYTES_MAX 120
+/* What is looked at of that line: more than any secret has. */
+#define LINE_BYTES_MAX (2 * HTTP_POST_HEADER_BYTES_MAX)
+/* A word of the headers, the query or the password that is as long is taken for a secret. */
+#define SECRET_BYTES_MIN 8
+/* In place of a secret; not longer than one. */
+#define HIDDEN "…"
 
 struct http_post {
     CURLM *multi;
@@ -34,7 +40,9 @@ struct http_post {
     bool own_type, gzip;
     int64_t timeout_ms, stop_at; /* stop_at: CLOCK_NEVER until a stop signal is noticed */
     buffer packed, body;
-    bool full; /* the reply was cut */
+    buffer secrets; /* that a peer might say back, each with its NUL */
+    bool full;      /* the reply was cut */
+    bool headed;    /* its headers are whole */
     char curl_says[CURL_ERROR_SIZE];
 };
 
@@ -42,10 +50,41 @@ CLEANUP_FUNCTION(clean_url, CURLU, curl_url_cleanup)
 CLEANUP_FUNCTION(clean_slist, struct curl_slist, curl_slist_free_all)
 CLEANUP_FUNCTION(clean_text, char, curl_free)
 
+/* ---- secrets ---- */
+
+static bool keep_secret(http_post *self, const char *text, size_t size) {
+    return size < SECRET_BYTES_MIN || (buffer_add(&self->secrets, text, size) && buffer_add(&self->secrets, "", 1));
+}
+
+/* Each word of a text that may be one. NULL: there is no text. */
+static bool keep_secrets(http_post *self, const char *text) {
+    static const char between[] = " \t,;=&";
+    bool kept = true;
+    for (size_t size; text && kept && *(text += strspn(text, between)); text += size) {
+        size = strcspn(text, between);
+        kept = keep_secret(self, text, size);
+    }
+    return kept;
+}
+
+bool http_post_secret(http_post *self, const char *text) { return keep_secret(self, text, strlen(text)); }
+
+void http_post_hide(const http_post *self, char *text) {
+    for (size_t at = 0; at < self->secrets.size; at += strlen(self->secrets.bytes + at) + 1) {
+        const char *secret = self->secrets.bytes + at;
+        const size_t size = strlen(secret);
+        for (char *found = text; (found = strstr(found, secret)); found += strlen(HIDDEN)) {
+            memcpy(found, HIDDEN, strlen(HIDDEN));
+            memmove(found + strlen(HIDDEN), found + size, strlen(found + size) + 1);
+        }
+    }
+}
+
 /* ---- what is shown of a URL ---- */
 
-/* The path with its tokens left out, appended. */
-static void show_path(const char *path, buffer *to) {
+/* The path with its tokens left out, appended. False: no memory to remember one. */
+static bool show_path(http_post *self, const char *path, buffer *to) {
+    bool kept = true;
     while (*path) {
         size_t length = strcspn(path + 1, "/") + 1;
         bool digit = false, word = true;
@@ -53,16 +92,17 @@ static void show_path(const char *path, buffer *to) {
             digit |= isdigit((unsigned char)path[i]) != 0;
             word &= isalnum((unsigned char)path[i]) || strchr("-_.~%", path[i]);
         }
-        if (length > TOKEN_BYTES_MIN && digit && word)
-            buffer_add(to, "/…", strlen("/…"));
-        else
-            buffer_add(to, path, length);
+        const bool hidden = length > TOKEN_BYTES_MIN && digit && word;
+        if (hidden) kept &= keep_secret(self, path + 1, length - 1);
+        buffer_add(to, hidden ? "/" HIDDEN : path, hidden ? strlen("/" HIDDEN) : length);
         path += length;
     }
+    return kept;
 }
 
-/* NULL when memory is short. */
-static char *show_url(CURLU *url) {
+/* Sets self->shown. False: memory is short. */
+static bool show_url(http_post *self, CURLU *url) {
+    cleanup(clean_text) char *password = NULL;
     cleanup(clean_text) char *scheme = NULL;
     cleanup(clean_text) char *host = NULL;
     cleanup(clean_text) char *port = NULL;
@@ -70,18 +110,20 @@ static char *show_url(CURLU *url) {
     cleanup(clean_text) char *query = NULL;
     if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(url, CURLUPART_HOST, &host, 0) ||
         curl_url_get(url, CURLUPART_PATH, &path, 0))
-        return NULL;
+        return false;
     curl_url_get(url, CURLUPART_PORT, &port, 0);
     curl_url_get(url, CURLUPART_QUERY, &query, 0);
+    curl_url_get(url, CURLUPART_PASSWORD, &password, 0);
     buffer out = {0};
     buffer_add(&out, scheme, strlen(scheme));
     buffer_add(&out, "://", 3);
     buffer_add(&out, host, strlen(host));
     if (port) buffer_add(&out, ":", 1);
     if (port) buffer_add(&out, port, strlen(port));
-    show_path(path, &out);
-    if (query) buffer_add(&out, "?…", strlen("?…"));
-    return out.bytes;
+    const bool kept = show_path(self, path, &out) && keep_secrets(self, query) && keep_secrets(self, password);
+    if (query) buffer_add(&out, "?" HIDDEN, strlen("?" HIDDEN));
+    self->shown = out.bytes;
+    return kept && out.bytes;
 }
 
 /* ---- life ---- */
@@ -93,6 +135,14 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ctx) {
     if (!buffer_add(&self->body, bytes, taken)) return 0;
     self->full = taken < size;
     return taken; /* fewer than came: curl ends the transfer, and the status is known already */
+}
+
+/* Called with each line, its break included: an empty one ends the headers, also those of a 100 that comes before. */
+static size_t on_header(char *line, size_t one, size_t size, void *ctx) {
+    http_post *self = ctx;
+    (void)one;
+    self->headed = size && (line[0] == '\r' || line[0] == '\n');
+    return size;
 }
 
 /* The certificates to trust where these are not the system's: the variables of the curl program, which the library does not read. */
@@ -114,6 +164,8 @@ static bool set_up(http_post *self, const char *url) {
            !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEDATA, self) &&
+           !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) &&
+           !curl_easy_setopt(easy, CURLOPT_HEADERDATA, self) &&
            !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_says);
 }
 
@@ -130,10 +182,10 @@ steno_status http_post_new(const char *url, int64_t timeout_ms, http_post **out,
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a connection");
     self->timeout_ms = timeout_ms;
     self->stop_at = CLOCK_NEVER;
-    self->shown = show_url(parts);
+    const bool shown = show_url(self, parts);
     self->multi = curl_multi_init();
     self->easy = curl_easy_init();
-    if (!self->shown || !self->multi || !self->easy || !set_up(self, url)) {
+    if (!shown || !self->multi || !self->easy || !set_up(self, url)) {
         http_post_free(self);
         return steno_fail(error, STENO_NO_MEMORY, "no memory for a connection");
     }
@@ -148,8 +200,20 @@ void http_post_free(http_post *self) {
     curl_slist_free_all(self->headers);
     buffer_free(&self->packed);
     buffer_free(&self->body);
+    if (self->secrets.size) explicit_bzero(self->secrets.bytes, self->secrets.size);
+    buffer_free(&self->secrets);
     free(self->shown);
     free(self);
+}
+
+steno_status http_post_tls(http_post *self, const char *trusted, const char *certificate, const char *key,
+                           steno_error *error) {
+    CURL *easy = self->easy;
+    if ((trusted && curl_easy_setopt(easy, CURLOPT_CAINFO, trusted)) ||
+        (certificate && curl_easy_setopt(easy, CURLOPT_SSLCERT, certificate)) ||
+        (key && curl_easy_setopt(easy, CURLOPT_SSLKEY, key)))
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for a certificate");
+    return STENO_OK;
 }
 
 const char *http_post_url(const http_post *self) { return self->shown; }
@@ -186,8 +250,9 @@ steno_status http_post_header(http_post *self, const char *line, steno_error *er
     cleanup_free char *empty = NULL;
     if (!line[name + 1 + strspn(line + name + 1, " \t")] && (empty = strdup(line))) memcpy(empty + name, ";", 2);
     struct curl_slist *longer = curl_slist_append(self->headers, empty ? empty : line);
-    if (!longer) return steno_fail(error, STENO_NO_MEMORY, "no memory for a header");
-    self->headers = longer;
+    if (longer) self->headers = longer;
+    if (!longer || !keep_secrets(self, line + name + 1))
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for a header");
     self->header_count++;
     self->own_type |= named(line, "Content-Type");
     return STENO_OK;
@@ -295,7 +360,7 @@ void http_post_send(http_post *self, const char *content_type, const void *body,
                     http_reply *reply) {
     *reply = (http_reply){.body = ""};
     buffer_clear(&self->body);
-    self->full = false;
+    self->full = self->headed = false;
     self->curl_says[0] = '\0';
     bool packed = pack(self, body, size);
     cleanup(clean_slist) struct curl_slist *headers = headers_of(self, content_type, extra, packed);
@@ -307,7 +372,9 @@ void http_post_send(http_post *self, const char *content_type, const void *body,
         return;
     }
     CURLcode code = drive(self);
-    if (!code || (code == CURLE_WRITE_ERROR && self->full))
+    if (!code && !self->headed) /* curl takes what came for the whole */
+        snprintf(reply->error, sizeof reply->error, "the connection was closed within its answer's headers");
+    else if (!code || (code == CURLE_WRITE_ERROR && self->full))
         take_reply(self, reply);
     else
         snprintf(reply->error, sizeof reply->error, "%s", reason(self, code));
@@ -320,16 +387,21 @@ void http_post_send(http_post *self, const char *content_type, const void *body,
 
 /* ---- what it means ---- */
 
-/* The first line with anything in it, safe to print; "" for a page of HTML, which says nothing in its first line. */
-static void first_line(const http_reply *reply, char out[SAID_BYTES_MAX + 1]) {
+/* The first line with anything in it, safe to print and without what was secret in the request; "" for a page of HTML, which says nothing in its
+ * first line.
+ */
+static void first_line(const http_post *self, const http_reply *reply, char out[SAID_BYTES_MAX + 1]) {
     const char *from = reply->body;
     from += strspn(from, " \t\r\n");
     size_t size = strcspn(from, "\r\n");
+    cleanup_free char *line = strndup(from, size < LINE_BYTES_MAX ? size : LINE_BYTES_MAX);
     out[0] = '\0';
-    if (*from == '<') return;
+    if (!line || *line == '<') return;
+    http_post_hide(self, line);
+    size = strlen(line);
     if (size > SAID_BYTES_MAX) size = SAID_BYTES_MAX;
-    size = utf8_valid_prefix(from, size);
-    for (size_t i = 0; i < size; i++) out[i] = (unsigned char)from[i] < ' ' || from[i] == 127 ? '?' : from[i];
+    size = utf8_valid_prefix(line, size);
+    for (size_t i = 0; i < size; i++) out[i] = (unsigned char)line[i] < ' ' || line[i] == 127 ? '?' : line[i];
     out[size] = '\0';
 }
 
@@ -337,7 +409,7 @@ delivery_result http_post_judge(const http_post *self, const http_reply *reply) 
     if (reply->status >= 200 && reply->status < 300) return DELIVERED;
     const bool refused = reply->status == 400 || reply->status == 413 || reply->status == 422;
     char said[SAID_BYTES_MAX + 1], what[sizeof reply->error + SAID_BYTES_MAX];
-    first_line(reply, said);
+    first_line(self, reply, said);
     if (reply->status)
         snprintf(what, sizeof what, "answered %ld%s%s", reply->status, *said ? ": " : "", said);
     else

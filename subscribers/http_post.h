@@ -40,11 +40,19 @@ const char *http_post_url(const http_post *self);
  * STENO_INVALID: line breaks, no colon, a header that is curl's own affair (Content-Length, …); STENO_LIMIT.
  */
 steno_status http_post_header(http_post *self, const char *line, steno_error *error);
+/* Files in PEM: the certificates to trust in place of the usual ones, our own certificate, and its key. Each may be NULL. */
+steno_status http_post_tls(http_post *self, const char *trusted, const char *certificate, const char *key,
+                           steno_error *error);
+/* Something secret that is sent in disguise (as base64, …): messages do not show it. False: no memory. */
+bool http_post_secret(http_post *self, const char *text);
 /* gzip the bodies (Content-Encoding: gzip). */
 void http_post_gzip(http_post *self, bool on);
 /* Sends; `extra` are headers of this request alone (NULL-terminated list of "Name: value"; NULL: none). */
 void http_post_send(http_post *self, const char *content_type, const void *body, size_t size, const char *const *extra,
                     http_reply *reply);
+
+/* Takes out of a peer's words what was secret in the request, in place: passwords, keys, tokens of the URL and the headers. */
+void http_post_hide(const http_post *self, char *text);
 
 /* What a webhook's reply means: 2xx done; 400, 413, 422: REFUSED (these events will never do); everything else (no reply, 401, 403, 404, 408, 429, 5xx, 3xx, …):
  * LATER, with its Retry-After. `why` names the URL without secrets, the status, and the first line of the body.

@@ -74,6 +74,7 @@ static const char NOTES[] =
 
 typedef struct mixpanel {
     http_post *post;
+    steno_prices *prices;
     const char *project, *credentials_file, *host, *url, *call_name;
     bool content;
     int64_t batch, batch_ms, timeout_seconds;
@@ -168,6 +169,8 @@ static steno_status add_credentials(mixpanel *self, steno_error *error) {
         int length = snprintf(plain, sizeof plain, "%s%s", given, account ? "" : ":");
         EVP_EncodeBlock((unsigned char *)line + strlen(line), (unsigned char *)plain, length);
         status = http_post_header(self->post, line, error);
+        if (!http_post_secret(self->post, account ? strchr(given, ':') + 1 : given))
+            status = steno_fail(error, STENO_NO_MEMORY, "no memory for the credentials");
     }
     explicit_bzero(plain, sizeof plain);
     explicit_bzero(line, sizeof line);
@@ -200,7 +203,8 @@ static bool make_body(mixpanel *self, const steno_event *const *events, size_t c
     buffer_clear(&self->body);
     bool fine = buffer_add(&self->body, "[", 1);
     for (size_t i = 0; i < count && fine; i++) {
-        json_t *json = mixpanel_event(events[i], self->call_name, self->content,
+        const call_cost cost = call_cost_of(events[i], self->prices);
+        json_t *json = mixpanel_event(events[i], self->call_name, &cost, self->content,
                                       (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
         fine = json && (!i || buffer_add(&self->body, ",", 1)) && json_text_add(&self->body, json);
         json_decref(json);
@@ -234,6 +238,9 @@ int main(int argc, char **argv) {
     if (open_post(&self, &error)) {
         program_complain_usage(&PROGRAM, "%s", error.message);
         ended = PROGRAM_USAGE;
+    } else if (steno_prices_open(config.dir, &self.prices, &error)) {
+        program_say(&PROGRAM, "%s", error.message);
+        ended = PROGRAM_FAILED;
     } else {
         const delivery what = {.program = &PROGRAM,
                                .batch_events = (size_t)self.batch,
@@ -243,6 +250,7 @@ int main(int argc, char **argv) {
                                .self = &self};
         ended = delivery_run(&what, &config);
     }
+    steno_prices_free(self.prices);
     http_post_free(self.post);
     buffer_free(&self.body);
     return ended;

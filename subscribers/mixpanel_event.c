@@ -202,7 +202,7 @@ void mixpanel_insert_id(const steno_event *event, char out[MIXPANEL_INSERT_ID_BY
     for (size_t i = 0; i < (MIXPANEL_INSERT_ID_BYTES - 1) / 2; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
-static json_t *properties_of(const steno_event *event, bool content, int64_t now_ms) {
+static json_t *properties_of(const steno_event *event, const call_cost *cost, bool content, int64_t now_ms) {
     json_t *to = json_object();
     char id[MIXPANEL_INSERT_ID_BYTES];
     mixpanel_insert_id(event, id);
@@ -219,8 +219,8 @@ static json_t *properties_of(const steno_event *event, bool content, int64_t now
     const steno_value *usage = steno_event_get(event, "usage");
     for (size_t i = 0; i < sizeof TOKENS / sizeof *TOKENS; i++)
         set_number(to, TOKENS[i], steno_value_get(usage, TOKENS[i]));
-    set_number(to, "cost_usd", steno_event_get(event, "response_cost"));
-    set_number(to, "saved_cost_usd", steno_event_get(event, "saved_cost"));
+    if (!isnan(cost->usd)) json_object_set_new(to, "cost_usd", json_real(cost->usd));
+    if (!isnan(cost->saved_usd)) json_object_set_new(to, "saved_cost_usd", json_real(cost->saved_usd));
     set_span(to, "latency_ms", event, "start_time", "end_time");
     set_span(to, "time_to_first_token_ms", event, "start_time", "completion_start_time");
     set_error(to, steno_event_get(event, "error"), content);
@@ -231,11 +231,12 @@ static json_t *properties_of(const steno_event *event, bool content, int64_t now
     return to;
 }
 
-json_t *mixpanel_event(const steno_event *event, const char *call_name, bool content, int64_t now_ms) {
+json_t *mixpanel_event(const steno_event *event, const char *call_name, const call_cost *cost, bool content,
+                       int64_t now_ms) {
     char name[80];
     const bool own = steno_event_kind_of(event) == STENO_CUSTOM;
     snprintf(name, sizeof name, "%s%s", own ? "" : "LLM ", steno_event_name(event));
-    json_t *properties = properties_of(event, content, now_ms);
+    json_t *properties = properties_of(event, cost, content, now_ms);
     /* Only what people put into these can be so much. */
     if (json_dumpb(properties, NULL, 0, JSON_COMPACT) > MIXPANEL_EVENT_BYTES_MAX - 1000) {
         json_object_del(properties, "metadata");

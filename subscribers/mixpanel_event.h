@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "schema/event.h"
+#include "subscribers/call_cost.h"
 
 /* The API's limits. */
 #define MIXPANEL_EVENTS_MAX 2000
@@ -21,9 +21,10 @@
 
 /* {"event", "properties"}, a new reference; NULL when memory is short. A call that is over is named `call_name`, its status is a property; another lifecycle event
  * "LLM <its name>"; one of the user's own as it is. `content`: with the last message of the user, the reply, and the words of the error. `now_ms` is
- * the time of an event that has none.
+ * the time of an event that has none, `cost` that of the call.
  */
-json_t *mixpanel_event(const steno_event *event, const char *call_name, bool content, int64_t now_ms);
+json_t *mixpanel_event(const steno_event *event, const char *call_name, const call_cost *cost, bool content,
+                       int64_t now_ms);
 
 /* Of a call that is over: from its id and how it ended; of any other event: from its journal offset, too. */
 void mixpanel_insert_id(const steno_event *event, char out[MIXPANEL_INSERT_ID_BYTES]);

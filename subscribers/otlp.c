@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "subscribers/clock.h"
 #include "subscribers/otlp_config.h"
@@ -89,9 +90,10 @@ static const program PROGRAM = {
             "  --metrics-interval SECONDS\n"
             "                       between two exports of cumulative metrics (default: 60)\n"
             "  --service NAME       service.name (default: the name of the app that made the call)\n",
-    .notes = "The variables of OpenTelemetry count where there is no option: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS,\n"
-             "_PROTOCOL, _COMPRESSION, _TIMEOUT, each also for TRACES or METRICS alone; OTEL_SERVICE_NAME,\n"
-             "OTEL_RESOURCE_ATTRIBUTES, OTEL_METRIC_EXPORT_INTERVAL, and more: steno-otlp(1).\n",
+    .notes =
+        "The variables of OpenTelemetry count where there is no option: OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS,\n"
+        "_PROTOCOL, _COMPRESSION, _TIMEOUT, _CERTIFICATE, each also for TRACES or METRICS alone; OTEL_SERVICE_NAME,\n"
+        "OTEL_RESOURCE_ATTRIBUTES, OTEL_METRIC_EXPORT_INTERVAL, and more: steno-otlp(1).\n",
     .options = OPTIONS,
     .take_option = take_option,
     .topics = TOPICS,
@@ -100,6 +102,7 @@ static const program PROGRAM = {
 typedef struct exporter {
     otlp_config config;
     const char *dir;
+    steno_prices *prices;
     otlp_sender *traces, *metrics; /* NULL: not wanted */
     otlp_sums sums;
     otlp_state *state; /* NULL: deltas, which live from one request to the next */
@@ -107,7 +110,10 @@ typedef struct exporter {
         sent_to;  /* the spans of these events were taken, and the batch was not done for another reason */
     int64_t due;  /* when cumulative metrics go out next */
     bool unsent;  /* something was counted since they last did */
+    bool unsaved; /* something was counted that is not in the file of the sums */
     bool trouble; /* they were not taken the last time, and that was said */
+    uint64_t in_hand[BATCH_EVENTS]; /* marks of the batch that was counted last */
+    size_t in_hand_count;
 } exporter;
 
 static uint64_t now_ns(void) {
@@ -118,20 +124,43 @@ static uint64_t now_ns(void) {
 
 /* ---- counting ---- */
 
-/* True: all is counted, and on the disk where it has to be. */
+static uint64_t mark_of(const steno_event *event) {
+    const char *call_id = steno_event_string(event, "call_id");
+    return XXH3_64bits_withSeed(call_id, call_id ? strlen(call_id) : 0, steno_event_offset(event));
+}
+
+/* Is it of the batch that was counted last? Delivery gives that again, whole or in parts, until it is taken, whatever becomes of the log meanwhile. */
+static bool is_in_hand(const exporter *self, const steno_event *event) {
+    const uint64_t mark = mark_of(event);
+    for (size_t i = 0; i < self->in_hand_count; i++)
+        if (self->in_hand[i] == mark) return true;
+    return false;
+}
+
+static void take_in_hand(exporter *self, const steno_event *const *events, size_t amount) {
+    self->in_hand_count = amount;
+    for (size_t i = 0; i < amount; i++) self->in_hand[i] = mark_of(events[i]);
+    self->sent_from = self->sent_to = 0;
+}
+
+/* Done: all is counted, and on the disk where it has to be. */
 static delivery_result count(exporter *self, const steno_event *const *events, size_t amount) {
     otlp_sums *sums = &self->sums;
-    const uint64_t before = sums->offset;
-    if (steno_event_offset(events[0]) <= sums->offset && !otlp_log_is_same(self->dir, sums->offset, sums->call_id)) {
-        program_say(&PROGRAM, "the log is another one: its events are counted from the first");
-        sums->offset = 0;
+    if (!is_in_hand(self, events[0])) {
+        if (steno_event_offset(events[0]) <= sums->offset &&
+            !otlp_log_is_same(self->dir, sums->offset, sums->call_id)) {
+            program_say(&PROGRAM, "the log is another one: its events are counted from the first");
+            sums->offset = 0;
+        }
+        const uint64_t before = sums->offset;
+        for (size_t i = 0; i < amount; i++) otlp_sums_add(sums, events[i]);
+        take_in_hand(self, events, amount);
+        if (sums->offset != before) self->unsent = self->unsaved = true;
     }
-    for (size_t i = 0; i < amount; i++) otlp_sums_add(sums, events[i]);
-    if (sums->offset == before) return DELIVERED;
-    self->unsent = true;
     steno_error error;
-    if (self->state && otlp_state_save(self->state, sums, &error))
+    if (self->state && self->unsaved && otlp_state_save(self->state, sums, &error))
         return delivery_say(DELIVERY_LATER, "%s", error.message);
+    self->unsaved = false;
     return DELIVERED;
 }
 
@@ -248,7 +277,7 @@ static steno_status open_sender(const exporter *self, otlp_signal signal, otlp_s
 
 /* The sums, as they were left. */
 static steno_status open_sums(exporter *self, const char *name, steno_error *error) {
-    otlp_sums_begin(&self->sums, self->config.mapping.semconv, &self->config.resource, now_ns());
+    otlp_sums_begin(&self->sums, self->config.mapping.semconv, &self->config.resource, self->prices, now_ns());
     if (!self->metrics || self->config.delta) return STENO_OK;
     const steno_status status = otlp_state_open(self->dir, name, &self->state, error);
     if (status) return status;
@@ -262,6 +291,7 @@ static void close_exporter(exporter *self) {
     otlp_sender_free(self->metrics);
     otlp_sums_end(&self->sums);
     otlp_state_free(self->state);
+    steno_prices_free(self->prices);
     otlp_config_free(&self->config);
 }
 
@@ -294,7 +324,9 @@ int main(int argc, char **argv) {
     const bool attempts = self.config.routes[OTLP_TRACES].on && self.config.mapping.attempts != OTLP_ATTEMPTS_NONE;
     if (config.topics == TOPICS && !attempts) config.topics = TOPICS_CALLS;
     self.dir = config.dir;
-    steno_status status = open_sender(&self, OTLP_TRACES, &self.traces, &error);
+    steno_status status = steno_prices_open(config.dir, &self.prices, &error);
+    self.config.mapping.prices = self.prices;
+    if (!status) status = open_sender(&self, OTLP_TRACES, &self.traces, &error);
     if (!status) status = open_sender(&self, OTLP_METRICS, &self.metrics, &error);
     if (!status) status = open_sums(&self, config.name, &error);
     if (status) program_say(&PROGRAM, "%s", error.message);

@@ -1,10 +1,12 @@
 #include "subscribers/otlp_call.h"
 
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "schema/clean.h"
+#include "subscribers/call_cost.h"
 #include "subscribers/otlp_names.h"
 
 /* The year 2262: beyond it nanoseconds do not fit. */
@@ -22,7 +24,11 @@ int64_t otlp_usage(const otlp_call *call, const char *name) {
     const steno_value *value = steno_value_get(call->usage, name);
     const steno_type type = steno_value_type(value);
     const int64_t count = type == STENO_TYPE_INT || type == STENO_TYPE_DOUBLE ? steno_value_int(value, -1) : -1;
-    return count < 0 ? -1 : count;
+    return count < 0 || count > OTLP_TOKENS_MAX ? -1 : count;
+}
+
+const char *otlp_error_summary(otlp_arena *arena, const char *type, int64_t http_status) {
+    return http_status > 0 ? otlp_arena_format(arena, "%s, HTTP %" PRId64, type, http_status) : type;
 }
 
 static void read_server(otlp_arena *arena, otlp_call *out) {
@@ -52,10 +58,12 @@ static void read_times(otlp_call *out) {
     const uint64_t first = otlp_nanoseconds(steno_event_get(event, "completion_start_time"));
     out->start_ns = otlp_nanoseconds(steno_event_get(event, "start_time"));
     out->end_ns = otlp_nanoseconds(steno_event_get(event, "end_time"));
+    const bool known = out->start_ns && out->end_ns >= out->start_ns;
     if (!out->end_ns) out->end_ns = made ? made : out->start_ns;
     if (!out->start_ns) out->start_ns = out->end_ns;
     if (out->end_ns < out->start_ns) out->end_ns = out->start_ns; /* the clock was set back meanwhile */
     out->seconds = (double)(out->end_ns - out->start_ns) / 1e9;
+    if (!known || out->seconds > OTLP_CALL_SECONDS_MAX) out->seconds = -1;
     out->first_chunk_seconds = first >= out->start_ns && first ? (double)(first - out->start_ns) / 1e9 : -1;
 }
 
@@ -65,13 +73,14 @@ static void read_error(otlp_call *out) {
     const char *type = steno_value_string(steno_value_get(error, "type"), NULL);
     out->error_type = type && *type ? type : "_OTHER";
     out->error_message = steno_value_string(steno_value_get(error, "message"), NULL);
+    out->error_status = steno_value_int(steno_value_get(error, "status"), 0);
 }
 
-bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out) {
+bool otlp_call_read(otlp_arena *arena, const steno_event *event, steno_prices *prices, otlp_call *out) {
     const steno_event_kind kind = steno_event_kind_of(event);
     const char *call_id = steno_event_string(event, "call_id");
     if ((kind != STENO_SUCCESS && kind != STENO_FAILURE) || !call_id) return false;
-    const steno_value *cost = steno_event_get(event, "response_cost");
+    const double cost_usd = call_cost_of(event, prices).usd;
     *out = (otlp_call){
         .event = event,
         .failed = kind == STENO_FAILURE,
@@ -84,14 +93,11 @@ bool otlp_call_read(otlp_arena *arena, const steno_event *event, otlp_call *out)
         .params = steno_event_get(event, "optional_params"),
         .response = steno_event_get(event, "response"),
         .usage = steno_event_get(event, "usage"),
-        .cost_usd = -1,
+        .cost_usd = isnan(cost_usd) ? -1 : cost_usd,
     };
     if (out->cache_hit) out->usage = NULL;
     out->embedding = !strcmp(out->operation, "embeddings");
     out->response_model = steno_value_string(steno_value_get(out->response, "model"), NULL);
-    if (steno_value_type(cost) == STENO_TYPE_DOUBLE || steno_value_type(cost) == STENO_TYPE_INT)
-        out->cost_usd = steno_value_double(cost, -1);
-    if (!isfinite(out->cost_usd)) out->cost_usd = -1;
     read_times(out);
     read_error(out);
     read_server(arena, out);

@@ -1,9 +1,11 @@
 #include "subscribers/otlp_config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "schema/clean.h"
 #include "subscribers/otlp_arena.h"
@@ -92,21 +94,30 @@ static steno_status each_pair(const char *list, const char *what,
 
 /* ---- headers ---- */
 
-static steno_status add_header(void *route, char *key, char *value, steno_error *error) {
-    otlp_route *self = route;
-    if (self->header_count == OTLP_HEADERS_MAX)
-        return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
-    if (asprintf(&self->headers[self->header_count], "%s: %s", key, value) < 0) otlp_memory(NULL);
-    self->header_count++;
+/* The header's place in the list: that of an earlier one of the same name, which it replaces, else a new one; NULL: it is full. */
+static char **header_place(otlp_route *self, const char *line) {
+    const size_t name = strcspn(line, ":");
+    for (size_t i = 0; i < self->header_count; i++) {
+        char **each = &self->headers[i];
+        if (strncasecmp(*each, line, name) || (*each)[name] != ':') continue;
+        free(*each);
+        return each;
+    }
+    return self->header_count < OTLP_HEADERS_MAX ? &self->headers[self->header_count++] : NULL;
+}
+
+/* A whole line, "Name: value"; http_post_header looks at what is in it. */
+static steno_status add_line(otlp_route *self, const char *line, steno_error *error) {
+    char **place = header_place(self, line);
+    if (!place) return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
+    *place = copy(line);
     return STENO_OK;
 }
 
-/* A whole line; http_post_header looks at what is in it. */
-static steno_status add_line(otlp_route *self, const char *line, steno_error *error) {
-    if (self->header_count == OTLP_HEADERS_MAX)
-        return steno_fail(error, STENO_LIMIT, "more than %d headers", OTLP_HEADERS_MAX);
-    self->headers[self->header_count++] = copy(line);
-    return STENO_OK;
+static steno_status add_header(void *route, char *key, char *value, steno_error *error) {
+    cleanup_free char *line = NULL;
+    if (asprintf(&line, "%s: %s", key, value) < 0) otlp_memory(NULL);
+    return add_line(route, line, error);
 }
 
 static steno_status add_file(otlp_route *route, const char *path, steno_error *error) {
@@ -174,9 +185,9 @@ static steno_status set_timeout(otlp_route *route, otlp_signal signal, const otl
 static steno_status set_headers(otlp_route *route, otlp_signal signal, const otlp_options *options,
                                 const otlp_preset *preset, steno_error *error) {
     char name[64];
-    steno_status status = STENO_OK;
+    steno_status status = add_line(route, "User-Agent: Steno-OTLP-Exporter-C/" STENO_BUILD_VERSION, error);
     const char *list = preset ? NULL : signal_variable(signal, "HEADERS", true, name);
-    if (list) status = each_pair(list, name, add_header, route, error);
+    if (!status && list) status = each_pair(list, name, add_header, route, error);
     for (size_t i = 0; !status && preset && i < preset->header_count; i++) {
         char *value = copy(preset->headers[i].value);
         status = add_header(route, preset->headers[i].key, value, error);
@@ -187,12 +198,29 @@ static steno_status set_headers(otlp_route *route, otlp_signal signal, const otl
     return status;
 }
 
+/* A file that a variable names. One that cannot be read would be found out with each request only. */
+static steno_status set_file(const char **out, otlp_signal signal, const char *rest, steno_error *error) {
+    char name[64];
+    *out = signal_variable(signal, rest, true, name);
+    if (!*out || !access(*out, R_OK)) return STENO_OK;
+    return steno_fail(error, STENO_INVALID, "%s %s: %s", name, *out, strerror(errno));
+}
+
+static steno_status set_tls(otlp_route *route, otlp_signal signal, const otlp_preset *preset, steno_error *error) {
+    if (preset) return STENO_OK;
+    steno_status status = set_file(&route->trusted, signal, "CERTIFICATE", error);
+    if (!status) status = set_file(&route->certificate, signal, "CLIENT_CERTIFICATE", error);
+    if (!status) status = set_file(&route->key, signal, "CLIENT_KEY", error);
+    return status;
+}
+
 static steno_status set_route(otlp_route *route, otlp_signal signal, const otlp_options *options,
                               const otlp_preset *preset, steno_error *error) {
     steno_status status = set_url(route, signal, options, preset);
     if (!status) status = set_format(route, signal, options, preset != NULL, error);
     if (!status) status = set_timeout(route, signal, options, error);
     if (!status) status = set_headers(route, signal, options, preset, error);
+    if (!status) status = set_tls(route, signal, preset, error);
     return status;
 }
 

@@ -18,10 +18,11 @@ typedef enum otlp_signal { OTLP_TRACES, OTLP_METRICS } otlp_signal;
 typedef struct otlp_route {
     bool on;
     char *url;
-    char *headers[OTLP_HEADERS_MAX + 1]; /* "Name: value", then NULL */
+    char *headers[OTLP_HEADERS_MAX + 1]; /* "Name: value", then NULL; no name twice */
     size_t header_count;
     bool json, gzip;
     int64_t timeout_ms;
+    const char *trusted, *certificate, *key; /* files in PEM, of the environment; NULL: none */
 } otlp_route;
 
 /* As they stand on the command line; NULL: not given. Borrowed. */

@@ -38,7 +38,7 @@ static void put_request(otlp_attributes *out, const otlp_call *call, const otlp_
     otlp_put_double_of(out, "gen_ai.request.frequency_penalty", param(call, "frequency_penalty"));
     otlp_put_double_of(out, "gen_ai.request.presence_penalty", param(call, "presence_penalty"));
     otlp_put_int_of(out, "gen_ai.request.seed", param(call, "seed"));
-    otlp_put_texts_of(out, "gen_ai.request.stop_sequences", param(call, "stop"));
+    if (mapping->content) otlp_put_texts_of(out, "gen_ai.request.stop_sequences", param(call, "stop"));
     if (call->stream) otlp_put_bool(out, "gen_ai.request.stream", true);
     otlp_put_text(out, "gen_ai.output.type", output_type(call));
     otlp_put_string_of(out, "gen_ai.conversation.id", steno_event_get(call->event, "session_id"));

@@ -101,7 +101,7 @@ void otlp_put_langfuse(otlp_attributes *out, const otlp_call *call, const otlp_m
     put_first_token(out, call);
     if (call->failed) {
         otlp_put_text(out, "langfuse.observation.level", "ERROR");
-        otlp_put_text(out, "langfuse.observation.status_message", call->error_message);
+        otlp_put_text(out, "langfuse.observation.status_message", otlp_error_text(out->arena, call, mapping));
     }
     otlp_put_string_of(out, "user.id", steno_event_get(event, "user"));
     otlp_put_string_of(out, "session.id", steno_event_get(event, "session_id"));

@@ -13,6 +13,7 @@
 
 #define TYPE_PROTOBUF "application/x-protobuf"
 #define TYPE_JSON "application/json"
+#define TYPE_PAGE "text/html"
 
 struct otlp_sender {
     const program *program;
@@ -24,7 +25,7 @@ steno_status otlp_sender_new(const program *who, const otlp_route *route, otlp_s
     *out = NULL;
     http_post *post = NULL;
     steno_status status = http_post_new(route->url, route->timeout_ms, &post, error);
-    if (!status) status = http_post_header(post, "User-Agent: Steno-OTLP-Exporter-C/" STENO_BUILD_VERSION, error);
+    if (!status) status = http_post_tls(post, route->trusted, route->certificate, route->key, error);
     for (size_t i = 0; !status && i < route->header_count; i++)
         status = http_post_header(post, route->headers[i], error);
     if (status) {
@@ -122,8 +123,13 @@ static const char *what_to_do(long http_status) {
 static delivery_result judge(const otlp_sender *self, const http_reply *reply) {
     const delivery_outcome outcome = otlp_outcome(reply->status);
     cleanup_free char *why = NULL;
+    /* A collector that says yes says so in one of the two encodings, or with nothing. */
+    if (outcome == DELIVERY_DONE && !strcmp(reply->content_type, TYPE_PAGE))
+        return delivery_say(DELIVERY_BROKEN, "%.200s: answered %ld with a web page; is the address right?",
+                            http_post_url(self->post), reply->status);
     if (outcome == DELIVERY_DONE) {
         const int64_t rejected = otlp_rejected(reply, &why);
+        if (why) http_post_hide(self->post, why);
         if (rejected > 0)
             program_say(self->program, "%s took the rest, but not %" PRId64 " items: %.300s", http_post_url(self->post),
                         rejected, why ? why : "it does not say why");

@@ -1,7 +1,7 @@
 /* One request of one signal, encoded and sent, and what the answer means by the rules of OTLP/HTTP:
  *   2xx                  done; what a partial success says was rejected is told, and never sent again
  *   429, 502, 503, 504   later, after its Retry-After; no answer: later
- *   3xx, 401, 403, 404, 405, 415   it is the configuration that is wrong, not the data: nothing can go on
+ *   3xx, 401, 403, 404, 405, 415, and 2xx with a web page   it is the configuration that is wrong, not the data: nothing can go on
  *   every other          refused
  */
 #ifndef SUBSCRIBERS_OTLP_SEND_H

@@ -49,6 +49,10 @@ static void set_attributes(Otlp__Span *span, const otlp_attributes *list) {
 
 /* ---- a call ---- */
 
+const char *otlp_error_text(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping) {
+    return mapping->content ? call->error_message : otlp_error_summary(arena, call->error_type, call->error_status);
+}
+
 static Otlp__Span *call_span(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping) {
     unsigned char span_id[OTLP_SPAN_ID_BYTES], parent_id[OTLP_SPAN_ID_BYTES];
     const char *parent = steno_event_string(call->event, "parent_id");
@@ -64,7 +68,7 @@ static Otlp__Span *call_span(otlp_arena *arena, const otlp_call *call, const otl
     if (mapping->langfuse) otlp_put_langfuse(&list, call, mapping);
     if (mapping->openinference) otlp_put_openinference(&list, call, mapping);
     set_attributes(span, &list);
-    if (call->failed) set_error(arena, span, call->error_message);
+    if (call->failed) set_error(arena, span, otlp_error_text(arena, call, mapping));
     return span;
 }
 
@@ -95,9 +99,12 @@ static Otlp__Span *attempt_span(otlp_arena *arena, const steno_event *event, con
     if (mapping->openinference) otlp_put_text(&list, "openinference.span.kind", "CHAIN");
     if (error) {
         const char *type = steno_value_string(steno_value_get(error, "type"), NULL);
-        otlp_put_text(&list, "error.type", type ? type : "_OTHER");
+        if (!type || !*type) type = "_OTHER";
+        otlp_put_text(&list, "error.type", type);
         if (mapping->langfuse) otlp_put_text(&list, "langfuse.observation.level", "WARNING");
-        set_error(arena, span, steno_value_string(steno_value_get(error, "message"), NULL));
+        set_error(arena, span,
+                  mapping->content ? steno_value_string(steno_value_get(error, "message"), NULL)
+                                   : otlp_error_summary(arena, type, steno_value_int(status, 0)));
     }
     set_attributes(span, &list);
     return span;
@@ -106,7 +113,7 @@ static Otlp__Span *attempt_span(otlp_arena *arena, const steno_event *event, con
 Otlp__Span *otlp_span(otlp_arena *arena, const steno_event *event, const otlp_mapping *mapping) {
     otlp_call call;
     if (steno_event_kind_of(event) == STENO_POST_API_CALL) return attempt_span(arena, event, mapping);
-    return otlp_call_read(arena, event, &call) ? call_span(arena, &call, mapping) : NULL;
+    return otlp_call_read(arena, event, mapping->prices, &call) ? call_span(arena, &call, mapping) : NULL;
 }
 
 /* ---- parameters ---- */

@@ -18,9 +18,10 @@ typedef enum otlp_attempts {
 typedef struct otlp_mapping {
     otlp_semconv semconv;
     otlp_attempts attempts;
-    bool content;       /* what was asked and answered, too */
-    bool langfuse;      /* langfuse.* */
-    bool openinference; /* OpenInference's, which Phoenix reads */
+    bool content;         /* what was asked and answered, too, and the words of errors, which may quote it */
+    bool langfuse;        /* langfuse.* */
+    bool openinference;   /* OpenInference's, which Phoenix reads */
+    steno_prices *prices; /* borrowed; NULL: the built-in ones */
 } otlp_mapping;
 
 /* NULL: the event is no span of this mapping. Lies in the arena, and borrows from the event. */
@@ -31,6 +32,8 @@ void otlp_put_genai(otlp_attributes *out, const otlp_call *call, const otlp_mapp
 void otlp_put_langfuse(otlp_attributes *out, const otlp_call *call, const otlp_mapping *mapping);
 void otlp_put_openinference(otlp_attributes *out, const otlp_call *call, const otlp_mapping *mapping);
 
+/* The words of a failed call's error; where content is not asked for, what it is in short. NULL: none. */
+const char *otlp_error_text(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping);
 /* The request's parameters that are no content as JSON text (all of them where content is asked for); NULL: none. */
 const char *otlp_parameters(otlp_arena *arena, const otlp_call *call, const otlp_mapping *mapping);
 

@@ -211,8 +211,9 @@ static void count_usage_1_41(counting *self) {
 static void count_call(counting *self) {
     const otlp_call *call = self->call;
     otlp_attributes timed = labels(self, true), plain = labels(self, false);
-    measure(self, DURATION, &timed, call->seconds);
-    if (call->stream && call->first_chunk_seconds >= 0 && !call->cache_hit)
+    if (call->seconds >= 0) measure(self, DURATION, &timed, call->seconds);
+    if (call->stream && call->first_chunk_seconds >= 0 && call->first_chunk_seconds <= OTLP_CALL_SECONDS_MAX &&
+        !call->cache_hit)
         measure(self, FIRST_CHUNK, &plain, call->first_chunk_seconds);
     if (self->sums->semconv == OTLP_SEMCONV_1_41)
         count_usage_1_41(self);
@@ -221,8 +222,9 @@ static void count_call(counting *self) {
     if (call->cost_usd >= 0 && !call->cache_hit) measure(self, COST, &plain, call->cost_usd);
 }
 
-void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, uint64_t now_ns) {
-    *sums = (otlp_sums){.semconv = semconv, .set = set, .start_ns = now_ns};
+void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, steno_prices *prices,
+                     uint64_t now_ns) {
+    *sums = (otlp_sums){.semconv = semconv, .set = set, .prices = prices, .start_ns = now_ns};
 }
 
 void otlp_sums_add(otlp_sums *sums, const steno_event *event) {
@@ -230,7 +232,7 @@ void otlp_sums_add(otlp_sums *sums, const steno_event *event) {
     if (offset <= sums->offset) return;
     otlp_call call;
     counting one = {.sums = sums, .call = &call};
-    if (otlp_call_read(&one.arena, event, &call)) {
+    if (otlp_call_read(&one.arena, event, sums->prices, &call)) {
         one.resource = otlp_resource(&one.arena, event, sums->set, false);
         count_call(&one);
     }
@@ -262,7 +264,7 @@ static void add_counter_point(otlp_arena *arena, Otlp__Metric *to, const otlp_se
     point->time_unix_nano = now_ns;
     point->value_case = series->metric->whole ? OTLP__NUMBER_POINT__VALUE_AS_INT : OTLP__NUMBER_POINT__VALUE_AS_DOUBLE;
     if (series->metric->whole)
-        point->as_int = (int64_t)series->sum;
+        point->as_int = series->sum < (double)INT64_MAX ? (int64_t)series->sum : INT64_MAX;
     else
         point->as_double = series->sum;
     if (!to->sum->data_points) to->sum->data_points = otlp_arena_take(arena, room * sizeof(void *));

@@ -22,6 +22,7 @@ typedef struct otlp_sums {
     otlp_arena arena; /* of the series */
     otlp_semconv semconv;
     const otlp_resource_set *set; /* borrowed */
+    steno_prices *prices;         /* borrowed; NULL: the built-in ones */
     otlp_series **series;
     size_t count, room;
     uint64_t start_ns; /* since when it is added up */
@@ -29,7 +30,8 @@ typedef struct otlp_sums {
     char call_id[129]; /* of the event at that offset */
 } otlp_sums;
 
-void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, uint64_t now_ns);
+void otlp_sums_begin(otlp_sums *sums, otlp_semconv semconv, const otlp_resource_set *set, steno_prices *prices,
+                     uint64_t now_ns);
 /* Counts an event, unless it was counted before. */
 void otlp_sums_add(otlp_sums *sums, const steno_event *event);
 /* From zero again, from now on; what was counted stays counted. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/steno.h" /* for steno_hooks, which is the same in an app: nothing of a client is used here */
+#include "client/hooks.h" /* which are the same in an app: nothing of a client is used here */
 #include "subscribers/crash_note.h"
 #include "subscribers/dead_letter.h"
 #include "subscribers/health.h"
@@ -74,18 +74,6 @@ static bool take_option(int option, const char *value, void *own) {
            program_complain_usage(&PROGRAM, "--retries %s: give a number from 0 to %d", value, RETRIES_MAX);
 }
 
-static steno_event_fn function_for(const steno_hooks *hooks, steno_event_kind kind) {
-    switch (kind) {
-    case STENO_PRE_API_CALL: return hooks->pre_api_call;
-    case STENO_STREAM_EVENT: return hooks->stream_event;
-    case STENO_POST_API_CALL: return hooks->post_api_call;
-    case STENO_SUCCESS: return hooks->success;
-    case STENO_FAILURE: return hooks->failure;
-    case STENO_CUSTOM: break;
-    }
-    return NULL;
-}
-
 /* ---- loading ---- */
 
 /* *stamp tells this build of it from another. */
@@ -110,23 +98,17 @@ static bool load(plugin *self, const char *file, int64_t *stamp) {
                     file);
         return false;
     }
-    if (hooks->size <= offsetof(steno_hooks, ctx) || hooks->size > sizeof *hooks) {
-        program_say(
-            &PROGRAM,
-            "%s: size of `" SYMBOL
-            "` is %zu, here it is %zu: begin it with STENO_HOOKS_INIT, and build it with the steno.h of this version",
-            file, hooks->size, sizeof *hooks);
-        return false;
-    }
-    memcpy(&self->hooks, hooks, hooks->size); /* a smaller one is an older one's: what it does not have is NULL */
-    return true;
+    steno_error error;
+    if (!hooks_take(hooks, &self->hooks, &error)) return true;
+    program_say(&PROGRAM, "%s: `" SYMBOL "`: %s", file, error.message);
+    return false;
 }
 
 /* Fills `topics` with those of its hooks. False: it has none. */
 static bool list_topics(const plugin *self, char text[][STENO_TOPIC_BYTES], const char *topics[STENO_CUSTOM + 1]) {
     size_t count = 0;
     for (unsigned kind = 0; kind < STENO_CUSTOM; kind++) {
-        if (!function_for(&self->hooks, (steno_event_kind)kind)) continue;
+        if (!hooks_function(&self->hooks, (steno_event_kind)kind)) continue;
         snprintf(text[count], STENO_TOPIC_BYTES, "%s.", steno_event_kind_name((steno_event_kind)kind));
         topics[count] = text[count];
         count++;
@@ -186,7 +168,7 @@ static bool suspect(plugin *self, const steno_event *event, uint64_t deaths, cha
 /* False: it stays unhandled. */
 static bool hand_over(plugin *self, const steno_event *event) {
     if (!join(self)) return false;
-    const steno_event_fn function = function_for(&self->hooks, steno_event_kind_of(event));
+    const steno_event_fn function = hooks_function(&self->hooks, steno_event_kind_of(event));
     if (!function) return true;
     const uint64_t offset = steno_event_offset(event), deaths = crash_note_deaths(self->note, offset);
     char why[160];

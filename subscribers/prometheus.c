@@ -61,6 +61,7 @@ typedef struct exporter {
     char state[PLACE_PATH_BYTES + 128]; /* where the counts are kept */
     steno_control *control;             /* the server's thread's own */
     steno_draft *draft;                 /* the same */
+    int64_t ask_at;                     /* the same: until then a daemon that did not answer is not asked again */
     pthread_mutex_t lock;               /* guards what follows: the main thread writes, the server's reads */
     call_series series;
     uint64_t missed;
@@ -101,7 +102,11 @@ static void put_self(const exporter *self, FILE *out) {
 static void put_metrics(FILE *out, void *ctx) {
     exporter *self = ctx;
     const steno_value *status = NULL;
-    if (ask(self->control, self->draft, "status", NULL, &status)) status = NULL;
+    if (clock_until(self->ask_at) == 0 && ask(self->control, self->draft, "status", NULL, &status)) {
+        status = NULL;
+        self->ask_at =
+            clock_after(STATUS_TIMEOUT_MS); /* scrapes come one after the other: they need not wait each for itself */
+    }
     bus_metrics_put(status, out);
     pthread_mutex_lock(&self->lock);
     put_self(self, out);

@@ -15,12 +15,12 @@ static const char READ[] =
     "SELECT " COST_AGAIN_COLUMNS ", call.id, call.model FROM call CROSS JOIN cost ON cost.call_id = call.call_id"
     " WHERE call.id > ?1 AND call.started >= ?2 AND call.started < ?3 AND (?4 IS NULL OR call.model = ?4)"
     " ORDER BY call.id LIMIT ?5";
-/* Only what is still as it was read: steno-cost may have been there. */
+/* Only what is still as it was read: steno-cost may have been there, or another run. */
 static const char KEEP[] = "INSERT INTO cost_old (call_id, recost, pico_dollars, source, price_model, price_date, "
                            "saved, price_source, reported, breakdown)"
                            " SELECT call_id, ?2, pico_dollars, source, price_model, price_date, saved, price_source, "
                            "reported, breakdown FROM cost"
-                           " WHERE call_id = ?1 AND offset = ?3 AND pico_dollars IS ?4 AND source = ?5"
+                           " WHERE call_id = ?1 AND offset = ?3 AND pico_dollars IS ?4 AND source = ?5 AND saved IS ?6"
                            " ON CONFLICT DO NOTHING";
 static const char CHANGE[] =
     "UPDATE cost SET pico_dollars = ?2, source = ?3, price_model = ?4, price_date = ?5, saved = ?6, price_source = ?7,"
@@ -30,8 +30,9 @@ static const char CHANGE[] =
 typedef struct change {
     cost_row now;
     spend_cost before;
-    char *model;  /* owned; may be NULL */
-    char *source; /* as it was; owned */
+    char *model;   /* owned; may be NULL */
+    char *source;  /* as it was; owned */
+    int64_t saved; /* as it was; STENO_UNKNOWN: nothing */
     bool done;
 } change;
 
@@ -101,6 +102,7 @@ static int write_change(recosting *self, change *one) {
     sqlite3_bind_int64(self->keep, 3, (int64_t)now->offset);
     bind_known(self->keep, 4, one->before.known ? one->before.pico_dollars : STENO_UNKNOWN);
     bind_text(self->keep, 5, one->source);
+    bind_known(self->keep, 6, one->saved);
     int code = step(self->keep);
     one->done = !code && sqlite3_changes(self->database) > 0;
     if (!one->done) return code;
@@ -207,6 +209,7 @@ static steno_status take_row(recosting *self, steno_prices *prices, recost_fn vi
                                .saved = counted(stored.saved),
                                .reported = counted(now.reported)},
                     .model = copy(model),
+                    .saved = stored.saved,
                     .source = copy(stored.source)};
     return one->source ? STENO_OK : steno_fail(error, STENO_NO_MEMORY, "no memory to price calls again");
 }

@@ -41,21 +41,20 @@ static const char READ_CALL[] =
     " coalesce(model, ''), coalesce(provider, ''), coalesce(app, ''), coalesce(user, ''), tags FROM call WHERE call_id "
     "= "
     "?1";
-static const char READ_TAGS[] = "SELECT coalesce(tag.value, '') FROM (SELECT 1) LEFT JOIN json_each(CASE WHEN "
-                                "json_valid(?1) THEN ?1 END) AS tag";
+/* A tag that is there twice is one. */
+static const char READ_TAGS[] = "SELECT DISTINCT CAST(coalesce(tag.value, '') AS TEXT) FROM (SELECT 1) LEFT JOIN "
+                                "json_each(CASE WHEN json_valid(?1) THEN ?1 END) AS tag";
+/* SQLite's own sum would become a floating-point number where it goes beyond 64 bits. */
+#define PLUS(column)                                                                                            \
+    column " = CASE typeof(" column " + excluded." column ") WHEN 'integer' THEN " column " + excluded." column \
+           " ELSE CASE WHEN " column " > 0 THEN 9223372036854775807 ELSE -9223372036854775807 END END"
 static const char ADD[] =
     "INSERT INTO spend (kind, name, slot, calls, failures, unpriced, priced, estimated, prompt_tokens, cached_tokens,"
     " completion_tokens, pico_dollars, saved, reported) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-    "?13, "
-    "?14)"
-    " ON CONFLICT (kind, name, slot) DO UPDATE SET calls = calls + excluded.calls, failures = failures + "
-    "excluded.failures,"
-    " unpriced = unpriced + excluded.unpriced, priced = priced + excluded.priced, estimated = estimated + "
-    "excluded.estimated,"
-    " prompt_tokens = prompt_tokens + excluded.prompt_tokens, cached_tokens = cached_tokens + excluded.cached_tokens,"
-    " completion_tokens = completion_tokens + excluded.completion_tokens, pico_dollars = pico_dollars + "
-    "excluded.pico_dollars,"
-    " saved = saved + excluded.saved, reported = reported + excluded.reported";
+    "?13, ?14) ON CONFLICT (kind, name, slot) DO UPDATE SET calls = calls + excluded.calls, failures = failures + "
+    "excluded.failures, unpriced = unpriced + excluded.unpriced, priced = priced + excluded.priced,"
+    " estimated = estimated + excluded.estimated, " PLUS("prompt_tokens") ", " PLUS("cached_tokens") ", " PLUS(
+        "completion_tokens") ", " PLUS("pico_dollars") ", " PLUS("saved") ", " PLUS("reported");
 
 spend *spend_new(sqlite3 *database, steno_error *error) {
     spend *self = calloc(1, sizeof *self);
@@ -101,6 +100,11 @@ static size_t bucket_of(const char *kind, const char *name, int64_t slot) {
     return (hash ^ hash >> 32) % BUCKETS;
 }
 
+/* What apps report may be absurd: a sum stops at the end of its range, so that it does not become a debt, and a budget stays used up. */
+static void add_figure(int64_t *total, int64_t more) {
+    if (__builtin_add_overflow(*total, more, total)) *total = more > 0 ? INT64_MAX : -INT64_MAX;
+}
+
 static int add(spend *self, const char *kind, const char *name, int64_t slot, const int64_t figures[FIGURES]) {
     sum **at = &self->buckets[bucket_of(kind, name, slot)];
     while (*at && ((*at)->slot != slot || strcmp((*at)->kind, kind) || strcmp((*at)->name, name))) at = &(*at)->after;
@@ -112,7 +116,7 @@ static int add(spend *self, const char *kind, const char *name, int64_t slot, co
         strcpy(made->name, name);
         *at = made;
     }
-    for (int i = 0; i < FIGURES; i++) (*at)->figures[i] += figures[i];
+    for (int i = 0; i < FIGURES; i++) add_figure(&(*at)->figures[i], figures[i]);
     return SQLITE_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "schema/sized.h"
 #include "subscribers/clock.h"
 #include "subscribers/subscriber_state.h"
 
@@ -319,8 +320,5 @@ void steno_subscriber_stop(steno_subscriber *subscriber) {
 uint64_t steno_subscriber_offset(const steno_subscriber *subscriber) { return subscriber->last; }
 
 void steno_subscriber_get_counts(const steno_subscriber *subscriber, steno_subscriber_counts *out) {
-    const size_t size = out->size < sizeof *out ? out->size : sizeof *out;
-    const size_t asked = out->size;
-    memcpy(out, &subscriber->counts, size);
-    out->size = asked;
+    sized_give(out, &subscriber->counts, sizeof subscriber->counts);
 }

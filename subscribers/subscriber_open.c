@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include "schema/clean.h"
+#include "schema/sized.h"
 #include "subscribers/subscriber_state.h"
 
 #define COMMIT_EVENTS_DEFAULT 100
@@ -33,9 +34,6 @@ static steno_status copy_topics(steno_subscriber *self, const char *const *topic
 }
 
 static steno_status take_settings(steno_subscriber *self, const steno_subscriber_config *config, steno_error *error) {
-    if (config->size != sizeof *config)
-        return steno_fail(error, STENO_INVALID, "config.size is %zu: begin with STENO_SUBSCRIBER_CONFIG_INIT",
-                          config->size);
     if (config->name && !control_name_valid(config->name))
         return steno_fail(error, STENO_INVALID, "subscriber name %.80s: 1 to %d of [A-Za-z0-9_.-]", config->name,
                           CONTROL_NAME_BYTES - 1);
@@ -70,17 +68,19 @@ static steno_status open_sockets(steno_subscriber *self, const char *dir, steno_
     return status ? status : control_client_open(self->context, where.control, &self->control, error);
 }
 
-steno_status steno_subscriber_new(const steno_subscriber_config *config, steno_subscriber **out, steno_error *error) {
+steno_status steno_subscriber_new(const steno_subscriber_config *given, steno_subscriber **out, steno_error *error) {
     *out = NULL;
     cleanup(clean_subscriber) steno_subscriber *self = calloc(1, sizeof *self);
     if (!self) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
     self->wake = self->wake_on = -1;
     self->draft = steno_draft_new();
     if (!self->draft) return steno_fail(error, STENO_NO_MEMORY, "no memory for a subscriber");
-    const steno_subscriber_config defaults = STENO_SUBSCRIBER_CONFIG_INIT;
-    if (!config) config = &defaults;
-    steno_status status = take_settings(self, config, error);
-    if (!status) status = open_sockets(self, config->dir, error);
+    steno_subscriber_config config = STENO_SUBSCRIBER_CONFIG_INIT;
+    steno_status status = given ? sized_take(&config, sizeof config, given, "steno_subscriber_config",
+                                             "STENO_SUBSCRIBER_CONFIG_INIT", error)
+                                : STENO_OK;
+    if (!status) status = take_settings(self, &config, error);
+    if (!status) status = open_sockets(self, config.dir, error);
     if (status) return status;
     *out = self;
     self = NULL;

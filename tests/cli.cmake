@@ -1,5 +1,6 @@
 steno_unit_test(cli_text steno_cli)
 steno_unit_test(cli_format steno_cli)
+steno_unit_test(local_time steno_cli)
 steno_unit_test(cli_since steno_cli)
 steno_unit_test(cli_suggest steno_cli)
 steno_unit_test(cli_options steno_cli)

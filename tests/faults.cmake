@@ -5,7 +5,7 @@ function(steno_fault_test name)
   add_test(NAME faults_${name} COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/faults/${name}.py ${ARGN})
   set_tests_properties(
     faults_${name}
-    PROPERTIES TIMEOUT 300 LABELS faults
+    PROPERTIES TIMEOUT 900 LABELS faults
                ENVIRONMENT
                "STENO_BIN=${CMAKE_BINARY_DIR}/bin;STENO_SOURCE=${PROJECT_SOURCE_DIR};FAULTS_SANITIZE=${STENO_SANITIZE}")
 endfunction()

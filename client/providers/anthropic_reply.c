@@ -6,8 +6,8 @@
 #include "client/failure.h"
 #include "client/providers/anthropic.h"
 #include "client/providers/content.h"
+#include "client/providers/gathered.h"
 #include "client/usage.h"
-#include "schema/buffer.h"
 #include "schema/json.h"
 
 /* clang-format off */
@@ -45,26 +45,15 @@ static json_t *arguments_of(const json_t *input) {
 
 /* ---- in one piece ---- */
 
-/* A message while its blocks are read. */
-typedef struct reading {
-    json_t *thinking_blocks, *tool_calls;
-    buffer text, reasoning;
-    bool has_text;
-} reading;
-
-static void add_text(buffer *to, const json_t *text) {
-    buffer_add(to, json_string_value(text), json_string_length(text));
-}
-
-static void read_block(reading *self, json_t *block) {
+static void read_block(gathered *self, json_t *block) {
     const char *type = content_string(block, "type");
     json_t *text = json_object_get(block, "text"), *name = json_object_get(block, "name"),
            *id = json_object_get(block, "id");
     if (is_text(type, "text") && json_is_string(text)) {
         self->has_text = true;
-        add_text(&self->text, text);
+        gathered_add(self, &self->text, text);
     } else if (is_text(type, "thinking") || is_text(type, "redacted_thinking")) {
-        add_text(&self->reasoning, json_object_get(block, "thinking"));
+        gathered_add(self, &self->reasoning, json_object_get(block, "thinking"));
         json_array_append(self->thinking_blocks, block);
     } else if (is_text(type, "tool_use") && json_is_string(name) && json_is_string(id)) {
         json_array_append_new(self->tool_calls,
@@ -73,27 +62,11 @@ static void read_block(reading *self, json_t *block) {
     }
 }
 
-static json_t *text_json(const buffer *text) { return json_stringn(buffer_text(text), text->size); }
-
-/* Takes over `list`, which is left out where it is empty. */
-static void set_list(json_t *message, const char *name, json_t *list) {
-    if (json_array_size(list))
-        json_object_set_new(message, name, list);
-    else
-        json_decref(list);
-}
-
 static json_t *message_of(const json_t *blocks) {
-    reading self = {.thinking_blocks = json_array(), .tool_calls = json_array()};
-    for (size_t i = 0; i < json_array_size(blocks); i++) read_block(&self, json_array_get(blocks, i));
-    json_t *message = json_pack("{s:s}", "role", "assistant");
-    json_object_set_new(message, "content", self.has_text ? text_json(&self.text) : json_null());
-    if (self.reasoning.size) json_object_set_new(message, "reasoning_content", text_json(&self.reasoning));
-    set_list(message, "thinking_blocks", self.thinking_blocks);
-    set_list(message, "tool_calls", self.tool_calls);
-    buffer_free(&self.text);
-    buffer_free(&self.reasoning);
-    return message;
+    gathered all;
+    gathered_begin(&all);
+    for (size_t i = 0; i < json_array_size(blocks); i++) read_block(&all, json_array_get(blocks, i));
+    return gathered_end(&all, json_pack("{s:s,s:n}", "role", "assistant", "content"));
 }
 
 json_t *anthropic_reply(const wire_ask *ask, const json_t *native, const json_t **usage, steno_error *error) {
@@ -110,6 +83,10 @@ json_t *anthropic_reply(const wire_ask *ask, const json_t *native, const json_t 
         return NULL;
     }
     json_t *message = message_of(blocks), *refusal = refusal_of(native);
+    if (!message) {
+        steno_fail(error, STENO_NO_MEMORY, "no memory for the reply");
+        return NULL;
+    }
     if (refusal) json_object_set(message, "refusal", refusal);
     return wire_response(content_string(native, "id"), model ? model : ask->model, message, finish_reason_of(native));
 }

@@ -6,8 +6,8 @@
 
 #include "client/failure.h"
 #include "client/providers/bedrock.h"
+#include "client/providers/gathered.h"
 #include "client/usage.h"
-#include "schema/buffer.h"
 
 #define EXCEPTION "exception:"
 
@@ -39,24 +39,12 @@ static bool is_servers_tool(const json_t *tool) {
 
 /* ---- in one piece ---- */
 
-/* A message while it is put together. */
-typedef struct gathering {
-    buffer text, reasoning;
-    bool has_text, no_memory;
-    json_t *thinking_blocks, *tool_calls;
-} gathering;
-
-static void gather_text(gathering *self, buffer *to, const json_t *text) {
-    if (json_is_string(text) && !buffer_add(to, json_string_value(text), json_string_length(text)))
-        self->no_memory = true;
-}
-
-static void gather_reasoning(gathering *self, const json_t *reasoning) {
+static void gather_reasoning(gathered *self, const json_t *reasoning) {
     const json_t *text = json_object_get(reasoning, "reasoningText");
     json_t *data = json_object_get(reasoning, "redactedContent"), *thinking = json_object_get(text, "text"),
            *signature = json_object_get(text, "signature");
     if (json_is_string(thinking)) {
-        gather_text(self, &self->reasoning, thinking);
+        gathered_add(self, &self->reasoning, thinking);
         json_t *block = json_pack("{s:s,s:O}", "type", "thinking", "thinking", thinking);
         if (json_is_string(signature)) json_object_set_nocheck(block, "signature", signature);
         json_array_append_new(self->thinking_blocks, block);
@@ -65,7 +53,7 @@ static void gather_reasoning(gathering *self, const json_t *reasoning) {
     }
 }
 
-static void gather_tool_call(gathering *self, const json_t *tool) {
+static void gather_tool_call(gathered *self, const json_t *tool) {
     const json_t *input = json_object_get(tool, "input");
     const char *id = json_string_value(json_object_get(tool, "toolUseId")),
                *name = json_string_value(json_object_get(tool, "name"));
@@ -77,40 +65,22 @@ static void gather_tool_call(gathering *self, const json_t *tool) {
     free(arguments);
 }
 
-static void gather_block(gathering *self, const json_t *block) {
+static void gather_block(gathered *self, const json_t *block) {
     const json_t *cited = json_object_get(json_object_get(block, "citationsContent"), "content"),
                  *text = json_object_get(block, "text"), *tool = json_object_get(block, "toolUse");
     self->has_text |= json_is_string(text) || json_is_array(cited);
-    gather_text(self, &self->text, text);
+    gathered_add(self, &self->text, text);
     for (size_t i = 0; i < json_array_size(cited); i++)
-        gather_text(self, &self->text, json_object_get(json_array_get(cited, i), "text"));
+        gathered_add(self, &self->text, json_object_get(json_array_get(cited, i), "text"));
     gather_reasoning(self, json_object_get(block, "reasoningContent"));
     if (json_is_object(tool)) gather_tool_call(self, tool);
 }
 
-/* Takes over a list, which is left out where it is empty. */
-static void set_list(json_t *message, const char *name, json_t *list) {
-    if (json_array_size(list))
-        json_object_set_new_nocheck(message, name, list);
-    else
-        json_decref(list);
-}
-
-static json_t *text_json(const buffer *text) { return json_stringn_nocheck(buffer_text(text), text->size); }
-
 static json_t *message_of(const json_t *content) {
-    gathering self = {.thinking_blocks = json_array(), .tool_calls = json_array()};
-    for (size_t i = 0; i < json_array_size(content); i++) gather_block(&self, json_array_get(content, i));
-    json_t *message = json_pack("{s:s}", "role", "assistant");
-    json_object_set_new(message, "content", self.has_text ? text_json(&self.text) : json_null());
-    if (self.reasoning.size) json_object_set_new(message, "reasoning_content", text_json(&self.reasoning));
-    set_list(message, "thinking_blocks", self.thinking_blocks);
-    set_list(message, "tool_calls", self.tool_calls);
-    buffer_free(&self.text);
-    buffer_free(&self.reasoning);
-    if (!self.no_memory) return message;
-    json_decref(message);
-    return NULL;
+    gathered all;
+    gathered_begin(&all);
+    for (size_t i = 0; i < json_array_size(content); i++) gather_block(&all, json_array_get(content, i));
+    return gathered_end(&all, json_pack("{s:s,s:n}", "role", "assistant", "content"));
 }
 
 /* The number of tokens is a member beside the vector; made an object of its own, so that the vector is not taken for usage. */

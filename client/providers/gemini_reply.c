@@ -7,6 +7,7 @@
 
 #include "client/failure.h"
 #include "client/providers/content.h"
+#include "client/providers/gathered.h"
 #include "client/providers/gemini.h"
 #include "client/usage.h"
 #include "schema/buffer.h"
@@ -57,9 +58,8 @@ typedef struct reading {
     const char *reply_id;
     size_t candidate;
     counts *counts;
-    buffer text, reasoning;
-    bool has_text;
-    json_t *calls, *signatures, *images;
+    gathered all;
+    json_t *images;
 } reading;
 
 /* ---- parts ---- */
@@ -84,18 +84,17 @@ static void read_call(reading *self, const json_t *call, json_t *signature) {
                              json_string_length(id) ? json_incref(id) : made_id(self), "type", "function", "function",
                              "name", name, "arguments", arguments ? arguments : "{}");
     if (json_is_string(signature)) json_object_set(json, "thought_signature", signature);
-    json_array_append_new(self->calls, json);
+    json_array_append_new(self->all.tool_calls, json);
     self->counts->calls++;
     free(arguments);
 }
 
 static void read_text(reading *self, const json_t *text, bool thought, json_t *signature) {
-    buffer *to = thought ? &self->reasoning : &self->text;
-    buffer_add(to, json_string_value(text), json_string_length(text));
-    if (!thought && json_string_length(text)) self->has_text = true;
+    gathered_add(&self->all, thought ? &self->all.reasoning : &self->all.text, text);
+    if (!thought && json_string_length(text)) self->all.has_text = true;
     if (!json_string_length(signature)) return;
-    json_array_append_new(self->signatures, json_pack("{s:i,s:s,s:O}", "index", self->counts->signatures++, "type",
-                                                      GEMINI_SIGNATURE, "signature", signature));
+    json_array_append_new(self->all.thinking_blocks, json_pack("{s:i,s:s,s:O}", "index", self->counts->signatures++,
+                                                               "type", GEMINI_SIGNATURE, "signature", signature));
 }
 
 static void read_image(reading *self, const json_t *image) {
@@ -123,32 +122,15 @@ static void read_part(reading *self, const json_t *part) {
 
 /* ---- candidates ---- */
 
-/* Takes over `list`, which is left out where it is empty. */
-static void set_list(json_t *delta, const char *name, json_t *list) {
-    if (json_array_size(list))
-        json_object_set_new(delta, name, list);
-    else
-        json_decref(list);
-}
-
-static json_t *text_json(const buffer *text) { return json_stringn(buffer_text(text), text->size); }
-
-/* What a candidate adds to its choice, as a delta: a new reference. */
+/* What a candidate adds to its choice, as a delta: a new reference. NULL when memory is short. */
 static json_t *delta_of(const json_t *candidate, size_t index, const char *reply_id, counts *so_far) {
     reading self = {.reply_id = reply_id, .candidate = index, .counts = so_far};
     const json_t *parts = json_object_get(json_object_get(candidate, "content"), "parts");
-    json_t *delta = json_object();
-    self.calls = json_array();
-    self.signatures = json_array();
+    gathered_begin(&self.all);
     self.images = json_array();
     for (size_t i = 0; i < json_array_size(parts); i++) read_part(&self, json_array_get(parts, i));
-    if (self.has_text) json_object_set_new(delta, "content", text_json(&self.text));
-    if (self.reasoning.size) json_object_set_new(delta, "reasoning_content", text_json(&self.reasoning));
-    set_list(delta, "tool_calls", self.calls);
-    set_list(delta, "thinking_blocks", self.signatures);
-    set_list(delta, "images", self.images);
-    buffer_free(&self.text);
-    buffer_free(&self.reasoning);
+    json_t *delta = gathered_end(&self.all, json_object());
+    gathered_put_list(delta, "images", self.images);
     return delta;
 }
 
@@ -268,7 +250,11 @@ static json_t *chat_reply(const wire_ask *ask, const json_t *native, steno_error
             json_decref(choices);
             return NULL;
         }
-        json_array_append_new(choices, choice_of(candidate, index, id));
+        if (json_array_append_new(choices, choice_of(candidate, index, id))) {
+            steno_fail(error, STENO_NO_MEMORY, "no memory for the reply");
+            json_decref(choices);
+            return NULL;
+        }
     }
     json_t *response = wire_response(id, model ? model : ask->model, json_object(), NULL);
     json_object_set_new(response, "choices", choices);
@@ -308,6 +294,10 @@ static steno_status read_candidate(wire_stream *self, const json_t *candidate, s
     counts so_far = {.calls = kept[0], .signatures = kept[1]};
     json_t *delta = delta_of(candidate, index, reply_id, &so_far), *logprobs = logprobs_of(candidate);
     const char *finish_reason = finish_reason_of(candidate, &so_far);
+    if (!delta) {
+        json_decref(logprobs);
+        return steno_fail(error, STENO_NO_MEMORY, "no memory for a chunk");
+    }
     kept[0] = so_far.calls;
     kept[1] = so_far.signatures;
     set_refusal(delta, candidate, finish_reason);

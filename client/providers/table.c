@@ -12,7 +12,8 @@
 
 static const provider providers[] = {
     /* The first is the default. */
-    {"openai", "https://api.openai.com/v1", PLAIN},
+    {"openai", "https://api.openai.com/v1", PLAIN,
+     .account = "OPENAI_ORG_ID=OpenAI-Organization OPENAI_PROJECT_ID=OpenAI-Project"},
     /* Families with a wire of their own. */
     {"anthropic", "https://api.anthropic.com", &wire_anthropic, .tokens = "ANTHROPIC_AUTH_TOKEN",
      .auth = "x-api-key: ", .header = "anthropic-version: 2023-06-01"},
@@ -21,11 +22,11 @@ static const provider providers[] = {
     {"bedrock", NULL, &wire_bedrock, .keys = "AWS_BEARER_TOKEN_BEDROCK", .urls = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"},
     {"cohere", "https://api.cohere.com", &wire_cohere, .keys = "CO_API_KEY", .urls = "CO_API_URL"},
     {"gemini", "https://generativelanguage.googleapis.com", &wire_gemini, .keys = "GOOGLE_API_KEY",
-     .auth = "x-goog-api-key: "},
+     .urls = "GOOGLE_GEMINI_BASE_URL", .auth = "x-goog-api-key: "},
     {"ollama", "http://localhost:11434", &wire_ollama, .urls = "OLLAMA_HOST", .keyless = true},
     /* Those that speak OpenAI's protocol. */
     {"ai21", "https://api.ai21.com/studio/v1", OLD_MAX_TOKENS},
-    {"cerebras", "https://api.cerebras.ai/v1", PLAIN},
+    {"cerebras", "https://api.cerebras.ai/v1", .added = "/v1"},
     {"chutes", "https://llm.chutes.ai/v1", OLD_MAX_TOKENS},
     {"codestral", "https://codestral.mistral.ai/v1", OLD_MAX_TOKENS},
     {"dashscope", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", OLD_MAX_TOKENS},
@@ -35,7 +36,7 @@ static const provider providers[] = {
     {"fireworks", "https://api.fireworks.ai/inference/v1", OLD_MAX_TOKENS},
     {"friendli", "https://api.friendli.ai/serverless/v1", .keys = "FRIENDLI_TOKEN", OLD_MAX_TOKENS},
     {"github", "https://models.inference.ai.azure.com", .keys = "GITHUB_TOKEN"},
-    {"groq", "https://api.groq.com/openai/v1", PLAIN},
+    {"groq", "https://api.groq.com/openai/v1", .added = "/openai/v1"},
     {"huggingface", "https://router.huggingface.co/v1", .keys = "HF_TOKEN", OLD_MAX_TOKENS},
     {"hyperbolic", "https://api.hyperbolic.xyz/v1", OLD_MAX_TOKENS},
     {"litellm", "http://localhost:4000", .keys = "LITELLM_PROXY_API_KEY", .urls = "LITELLM_PROXY_API_BASE",

@@ -12,10 +12,14 @@ typedef struct provider {
     const char *keys;     /* further variables for the key, in their order, separated by spaces */
     const char *tokens;   /* variables of tokens that are sent as "Authorization: Bearer " where there is no key */
     const char *urls;     /* the same for the base URL */
-    const char *auth;     /* what stands before the key in its header; NULL: "Authorization: Bearer " */
-    const char *header;   /* one more header; NULL: none */
-    const char *renames;  /* parameters under other names: "max_completion_tokens=max_tokens …" */
-    bool keyless;         /* it also answers without a key */
+    const char *
+        added; /* the path that the vendor's own SDK adds to a base URL in its variable, if that ends with the host; NULL: none */
+    const char *auth;   /* what stands before the key in its header; NULL: "Authorization: Bearer " */
+    const char *header; /* one more header; NULL: none */
+    const char *
+        account; /* further headers from variables, where they are set: "VARIABLE=Header VARIABLE=Header"; NULL: none */
+    const char *renames; /* parameters under other names: "max_completion_tokens=max_tokens …" */
+    bool keyless;        /* it also answers without a key */
 } provider;
 
 /* Room for a provider's name with its NUL. */

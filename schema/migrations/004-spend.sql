@@ -1,4 +1,4 @@
--- Version 3 → 4: breakdowns, roll-ups of what was spent.
+-- Version 3 → 4: breakdowns, roll-ups of what was spent. What pricing the calls of before took was not kept: `steno recost` leaves them as they are.
 DROP VIEW calls;
 ALTER TABLE cost RENAME TO cost_3;
 CREATE TABLE cost (
@@ -16,8 +16,8 @@ CREATE TABLE cost (
     breakdown    TEXT,
     facts        TEXT
 ) WITHOUT ROWID;
-INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved, price_source)
-SELECT call_id, offset, pico_dollars, source, price_model, price_date, saved, CASE source WHEN 'table' THEN 'built-in' END FROM cost_3;
+INSERT INTO cost (call_id, offset, pico_dollars, source, price_model, price_date, saved, price_source, facts)
+SELECT call_id, offset, pico_dollars, source, price_model, price_date, saved, CASE source WHEN 'table' THEN 'built-in' END, '{"not_kept":true}' FROM cost_3;
 DROP TABLE cost_3;
 CREATE TABLE spend (
     kind               TEXT NOT NULL,

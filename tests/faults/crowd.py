@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "system"))
 import books
 from daemon_peers import DaemonTest
-from harness import BIN, main, wait_for
+from harness import BIN, PATIENCE, main, wait_for, wait_for_count
 
 CROWD = BIN.parent / "tests" / "crowd"
 SANITIZED = bool(os.environ.get("FAULTS_SANITIZE"))  # slower and larger by far: smaller numbers, and memory says nothing
@@ -36,17 +36,21 @@ class Crowd(DaemonTest):
 
     def finished(self, process):
         process.stdin.close()
-        self.assertEqual(process.wait(120), 0, self.logs())
+        self.assertEqual(process.wait(10 * PATIENCE), 0, self.logs())
 
     def check(self, publishers, events):
         """So many publishers; all that they were told is in the log."""
-        wait_for(lambda: self.spools() == [], "all spools to be taken over", 60)
+        self.wait_for_takeover()
         journal = books.Journal(self.dir).read()
         self.assertEqual(journal.missing(self.receipts.read()), {})
         self.assertEqual(len(self.receipts.accepted), publishers)
         self.assertEqual(self.receipts.count(), events)
         self.assertEqual(journal.offset, events)
         self.assertEqual(self.sql("SELECT * FROM loss"), [])
+
+    def wait_for_takeover(self):
+        """Of all spools: there are fewer and fewer."""
+        wait_for_count(lambda: -len(self.spools()), 0, "all spools to be taken over")
 
     def memory_mb(self, process):
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
@@ -57,7 +61,7 @@ class Crowd(DaemonTest):
 
     def start_processes(self, count):
         crowd = self.crowd("processes", count, EVENTS)
-        wait_for(lambda: self.receipts.read().count() == count * EVENTS or crowd.poll() is not None, "all to have emitted", 120)
+        wait_for_count(lambda: self.receipts.read().count(), count * EVENTS, "all to have emitted" + self.logs())
         self.assertIsNone(crowd.poll(), self.logs())
         return crowd
 
@@ -101,8 +105,8 @@ class Crowd(DaemonTest):
         crowd = self.crowd("comings", *COMINGS)
         seen = []
         for count in (COMINGS[0], sum(COMINGS)):
-            wait_for(lambda: self.receipts.read().count() == count or crowd.poll() is not None, f"{count} publishers", 120)
-            wait_for(lambda: self.spools() == [], "all spools to be taken over", 60)
+            wait_for_count(lambda: self.receipts.read().count(), count, f"{count} publishers" + self.logs())
+            self.wait_for_takeover()
             wait_for(lambda: len(self.status()["publishers"]) <= 1, "all publishers to be forgotten")
             seen.append(self.memory_mb(daemon))
             crowd.stdin.write(b"\n")

@@ -83,7 +83,7 @@ class FullDisk(Apps):
         app, receipts = self.start_app("--bus", "--calls", "--size", 2000, "--rate", 5000, 10_000_000)
         problem = wait_for(lambda: self.status()["problem"], "the daemon to say what is wrong")
         self.assertIn("log.db", problem)
-        self.assertTrue(self.ping())
+        self.assertTrue(self.control("ping"))
         told = self.steno("status", check=False)
         self.assertEqual(told.returncode, 1)
         self.assertIn("log.db", told.stderr)

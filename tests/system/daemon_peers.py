@@ -8,7 +8,7 @@ import uuid
 import msgpack
 import zmq
 
-from harness import BIN, SystemTest, wait_for
+from harness import BIN, SystemTest, wait_for, wait_for_count
 
 SPOOL_WRITER = BIN.parent / "tests" / "spool_writer"
 
@@ -79,7 +79,7 @@ class DaemonTest(SystemTest):
 
     def wait_for_seqs(self, publisher, expected):
         expected = list(expected)
-        wait_for(lambda: len(self.seqs(publisher)) >= len(expected), f"{len(expected)} events of {publisher}")
+        wait_for_count(lambda: len(self.seqs(publisher)), len(expected), f"{len(expected)} events of {publisher}")
         self.assertEqual(self.seqs(publisher), expected)
 
     def assert_dense(self):

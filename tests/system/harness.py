@@ -12,6 +12,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ SOURCE = pathlib.Path(os.environ.get("STENO_SOURCE", pathlib.Path(__file__).pare
 # Variables of the person at this machine that would lead a test's calls elsewhere, or make one succeed that has no key.
 FOREIGN = re.compile(r"^(STENO|XDG|OPENAI|ANTHROPIC|AZURE|AWS|BEDROCK|GEMINI|GOOGLE|OLLAMA|COHERE|CO)_|_(API_KEY|BASE_URL|API_BASE|TOKEN)$|_proxy$|^(NO_COLOR|COLUMNS)$", re.I)
 PATIENCE = 30  # seconds that any awaited condition may take on a loaded machine
+SANITIZED = bool(re.search("asan|tsan", BIN.parent.name))  # slower and larger by far: figures of time and memory say nothing
 
 
 def wait_for(condition, what, seconds=PATIENCE):
@@ -39,6 +41,40 @@ def wait_for(condition, what, seconds=PATIENCE):
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
         time.sleep(0.01)
+
+
+def wait_for_count(count, goal, what, seconds=PATIENCE):
+    """Waits until count() is goal, or more, for as long as it grows; fails when it has stood still for that long. For what takes a slow machine long."""
+    best, end = None, 0
+    while (now := count()) < goal:
+        if best is None or now > best:
+            best, end = now, time.monotonic() + seconds
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}, not {now} of {goal}")
+        time.sleep(0.01)
+
+
+def keep_clear_of_the_quarter(seconds=PATIENCE):
+    """Waits where a quarter of an hour is about to end, and with it perhaps an hour, a day or a month: for a test whose calls must be in one of them."""
+    left = 900 - time.time() % 900
+    if left < seconds:
+        time.sleep(left + 0.1)
+
+
+def put(path, text):
+    """Puts another file in the place of the old one: a program that reads it whenever it likes sees one or the other, and no half."""
+    new = path.with_name(path.name + ".put")
+    new.write_text(text)
+    new.rename(path)
+
+
+def held_port(test):
+    """A port that nobody listens on, and that nobody else is given until the test is over. A server that sets SO_REUSEADDR can take it."""
+    holder = socket.socket()
+    test.addCleanup(holder.close)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder.getsockname()[1]
 
 
 class SystemTest(unittest.TestCase):
@@ -143,7 +179,7 @@ class SystemTest(unittest.TestCase):
         return url
 
     def logs(self):
-        return "".join(f"\n--- {p.name}\n{p.read_text(errors='replace')[-4000:]}" for p in sorted(self.base.glob("*.log")))
+        return "".join(f"\n--- {p.name}\n{p.read_text(errors='replace')[-4000:]}" for p in sorted(self.base.glob("*.log")) if p.is_file())
 
     # ---- sockets ----
 
@@ -198,7 +234,7 @@ class SystemTest(unittest.TestCase):
             figures = (1, failed, not known and not (failed and not came), known, row["source"] == "estimated", row["prompt_tokens"] or 0,
                        row["cached_tokens"] or 0, row["completion_tokens"] or 0, row["pico"] or 0, row["saved"] or 0, row["reported"] or 0)
             tags = json.loads(row["tags"] or "[]") or [""]
-            keys = [("all", ""), *((kind, row[kind] or "") for kind in ("model", "provider", "app", "user")), *(("tag", tag) for tag in tags)]
+            keys = [("all", ""), *((kind, row[kind] or "") for kind in ("model", "provider", "app", "user")), *(("tag", tag) for tag in dict.fromkeys(tags))]
             for kind, name in keys:
                 key = (kind, name, int(row["started"] / 900))
                 expected[key] = [a + b for a, b in zip(expected.get(key, [0] * len(columns)), figures)]
@@ -206,7 +242,8 @@ class SystemTest(unittest.TestCase):
         self.assertEqual(got, expected)
 
     def wait_for_rows(self, count, query, *params):
-        return wait_for(lambda: (rows := self.sql(query, *params)) and len(rows) >= count and rows, f"{count} rows of {query}")
+        wait_for_count(lambda: len(self.sql(query, *params)), count, f"{count} rows of {query}")
+        return self.sql(query, *params)
 
 
 def main():

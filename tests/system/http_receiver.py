@@ -86,9 +86,3 @@ class Receiver(http.server.ThreadingHTTPServer):
         """The requests that were answered with 2xx."""
         with self.lock:
             return [request for request in self.requests if (request.answer[0] if isinstance(request.answer, tuple) else request.answer) in range(200, 300)]
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]

@@ -46,7 +46,7 @@ def attributes_of(message):
 class Receiver:
     """`answer` is called with each Request and gives its Answer, or None: the connection is cut without one."""
 
-    def __init__(self, port=0, answer=lambda request: Answer()):
+    def __init__(self, port=0, answer=lambda request: Answer(), context=None):
         self.requests, self.answer = [], answer
         receiver = self
 
@@ -55,7 +55,7 @@ class Receiver:
 
             def do_POST(self):
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
-                request = receiver.take(self.path, dict(self.headers), raw)
+                request = receiver.take(self.path, self.headers, raw)
                 reply = receiver.answer(request)
                 if reply is None:
                     self.close_connection = True
@@ -78,6 +78,8 @@ class Receiver:
                 pass
 
         self.server = Server(("127.0.0.1", port), Handler)
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

@@ -12,7 +12,7 @@ import msgpack
 import zmq
 
 import harness
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, keep_clear_of_the_quarter, put, wait_for
 
 PICO = 10**12
 
@@ -104,6 +104,7 @@ class Stopping(Budgets):
         print(f"stopped after {made} calls with room for about 50", flush=True)
 
     def test_edits_are_noticed_while_no_call_comes(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.start_cost()
@@ -121,17 +122,18 @@ class Stopping(Budgets):
         self.budget("remove", "--scope", "all")
         self.budget("remove", "tag-night-total")
         self.budget("set", "--scope", "app:cron", "--limit", "31", "--stop", "--per", "total")
-        self.budget("set", "--scope", "user:alice", "--limit", "20")  # no stop any more
+        self.assertIn("not refused any more", self.budget("set", "--scope", "user:alice", "--limit", "20").stderr)
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
-        (self.dir / "stenod.ini").write_text("[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
+        put(self.dir / "stenod.ini", "[budget night]\nscope = tag:night\nlimit = 1\nstop = yes\n")
         self.wait_for_stopped("model:nobody-knows", "provider:openai", "tag:night")
-        (self.dir / "stenod.ini").write_text("[budget night]\nscope = tag:night\nlimit = 1x\nstop = yes\n")
+        put(self.dir / "stenod.ini", "[budget night]\nscope = tag:night\nlimit = 1x\nstop = yes\n")
         wait_for(lambda: "limit is dollars" in (self.dir / "steno-cost.log").read_text(), "a complaint")
         self.assertEqual(self.stopped(), ["model:nobody-knows", "provider:openai", "tag:night"])
         (self.dir / "stenod.ini").unlink()
         self.wait_for_stopped("model:nobody-knows", "provider:openai")
 
     def test_a_stop_outlives_steno_cost_and_is_taken_off_by_the_next_one(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         cost = self.start_cost()
@@ -141,14 +143,40 @@ class Stopping(Budgets):
         self.stop(cost, signal.SIGKILL)
         # The next life can't read the budgets at first: it leaves the list alone.
         good = (self.dir / "budgets.ini").read_text()
-        (self.dir / "budgets.ini").write_text("[budget")
+        put(self.dir / "budgets.ini", "[budget")
         self.start_cost()
         wait_for(lambda: "budgets.ini, line 1" in (self.dir / "steno-cost.log").read_text(), "a complaint")
         self.spend(out, 1.0)
         self.wait_for_rows(2, "SELECT 1 FROM cost")
         self.assertEqual(self.stopped(), ["all"])
-        (self.dir / "budgets.ini").write_text(good.replace("limit = 1", "limit = 3"))
+        put(self.dir / "budgets.ini", good.replace("limit = 1", "limit = 3"))
         self.wait_for_stopped()
+
+    def test_absurd_costs_do_not_turn_a_stop_off(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        tokens = {"prompt_tokens": 2**63 - 1, "completion_tokens": 2**63 - 1}
+        for round in range(3):  # in one transaction, and one after the other
+            for _ in range(3):
+                self.spend(out, 9e6, started=1.8e9, usage=tokens)
+            self.wait_for_rows(self.seq, "SELECT 1 FROM cost")
+            self.wait_for_stopped("all")
+            self.assertGreater(self.listed()["all-total"]["spent_usd"], 9e6)
+            (row,) = json.loads(self.steno("cost", "--json").stdout)
+            self.assertGreater(row["prompt_tokens"], 2**62)
+        self.assertEqual(self.sql("SELECT DISTINCT typeof(pico_dollars) p, typeof(prompt_tokens) t FROM spend"), [{"p": "integer", "t": "integer"}])
+
+    def test_a_list_that_was_deleted_is_written_again(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "1", "--stop", "--per", "total")
+        self.spend(out, 1.0)
+        self.wait_for_stopped("all")
+        (self.dir / "budgets.json").unlink()
+        self.wait_for_stopped("all")
 
     def test_a_list_of_somebody_else_is_left_alone_while_no_budget_stops(self):
         theirs = '{"stopped": [{"scope": "all", "until": null}]}'
@@ -162,6 +190,7 @@ class Stopping(Budgets):
         self.assertEqual((self.dir / "budgets.json").read_text(), theirs)
 
     def test_a_call_that_ends_late_counts_in_the_period_in_which_it_began(self):
+        keep_clear_of_the_quarter()
         now = time.time()
         self.start_daemon()
         out = self.publisher()
@@ -179,6 +208,7 @@ class Stopping(Budgets):
 
 
     def test_a_period_ends_by_the_clock_while_no_call_comes(self):
+        keep_clear_of_the_quarter()
         clock = self.dir / "clock"
         clock.write_text("0")
         shim = harness.BIN.parent / "tests" / "clock_shim.so"
@@ -188,11 +218,9 @@ class Stopping(Budgets):
         self.start_cost(env=env)
         self.spend(self.publisher(), 1.5)
         self.wait_for_stopped("all")
-        (self.dir / "clock.new").write_text("86400")
-        (self.dir / "clock.new").rename(clock)
+        put(clock, "86400")
         self.wait_for_stopped()
-        (self.dir / "clock.new").write_text("0")
-        (self.dir / "clock.new").rename(clock)
+        put(clock, "0")
         self.wait_for_stopped("all")
         self.assertEqual(self.thresholds("all"), [50, 80, 100])
 
@@ -209,6 +237,7 @@ class Stopping(Budgets):
 
 class Alerts(Budgets):
     def test_each_threshold_is_told_once_with_all_there_is_to_know(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.budget("set", "--scope", "user:alice", "--limit", "20", "--per", "month", "--stop")
@@ -244,6 +273,7 @@ class Alerts(Budgets):
         self.assertNotIn("until", self.alerts()[0])
 
     def test_a_handler_gets_it(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         handler = self.start("steno-exec", "alert.", "--", "sh", "-c", f"cat >> {self.dir}/mail; echo >> {self.dir}/mail")
         self.budget("set", "--scope", "model:nobody-knows", "--limit", "2", "--per", "day")
@@ -371,6 +401,7 @@ class CommandLine(Budgets):
             self.assertIn(why, self.budget("list", check=False).stderr)
 
     def test_list_shows_what_is_spent_and_the_pace(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.start_cost()

@@ -10,7 +10,7 @@ import unittest
 import msgpack
 
 import harness
-from harness import BIN, wait_for
+from harness import BIN, wait_for, wait_for_count
 
 
 class Cli(harness.SystemTest):
@@ -134,10 +134,10 @@ class Cli(harness.SystemTest):
         daemon.send_signal(signal.SIGSTOP)
         with open(self.dir / "events") as file:
             emit = self.start("steno", "emit", stdin=file)
-        wait_for(lambda: self.spool_bytes() > 190 << 20 or emit.poll() is not None, "the spool to be nearly full")
+        wait_for_count(self.spool_bytes, 190 << 20, "the spool to be nearly full" + self.logs())
         daemon.send_signal(signal.SIGCONT)
-        self.assertEqual(emit.wait(harness.PATIENCE), 0, self.logs()[-500:])
-        self.steno("flush")
+        self.assertEqual(emit.wait(4 * harness.PATIENCE), 0, self.logs()[-500:])  # a third of a gigabyte
+        self.steno("flush", "--timeout", str(harness.PATIENCE))
         (row,) = self.sql("SELECT count(*) AS n, count(DISTINCT call_id) AS ids, min(seq) AS first, max(seq) AS last FROM event")
         self.assertEqual((row["n"], row["ids"], row["first"], row["last"]), (5000, 5000, 1, 5000))
         self.assertEqual(self.sql("SELECT * FROM loss"), [])
@@ -181,6 +181,7 @@ class Cli(harness.SystemTest):
         self.expect_error("show", status=2)
 
     def test_cost(self):
+        harness.keep_clear_of_the_quarter()
         self.fill()
         rows = {row["model"]: row for row in json.loads(self.steno("cost", "--by", "model", "--json").stdout)}
         self.assertEqual(rows["gpt-4o-mini"]["calls"], 2)
@@ -214,6 +215,32 @@ class Cli(harness.SystemTest):
         self.expect_error("query", "SELEC 1", says="SELEC")
         self.expect_error("query", "SELECT 1; SELECT 2")
         self.expect_error("query", "SELECT * FROM nothing", says="nothing")
+
+    def test_query_asks_what_is_in_lists_and_what_the_schema_is(self):
+        self.fill()
+        tags = self.steno("query", "--csv", "SELECT tag.value, count(*) FROM calls, json_each(calls.tags) AS tag GROUP BY 1 ORDER BY 1").stdout
+        self.assertEqual(tags.split()[1:], ["x,2", "y,1"])
+        for sql, says in (("PRAGMA table_info(call)", "call_id"), ("SELECT name FROM pragma_table_info('call')", "call_id"), ("PRAGMA table_list", "calls"), ("PRAGMA main.index_list(call)", "call_started"),
+                          ("PRAGMA user_version", "user_version"), ("pragma Encoding", "UTF-8"), ("PRAGMA integrity_check", "ok"), ("PRAGMA compile_options", "THREADSAFE")):
+            with self.subTest(sql):
+                self.assertIn(says, self.steno("query", sql).stdout)
+        for sql in ("PRAGMA user_version = 7", "PRAGMA user_version(7)", "PRAGMA encoding = 'UTF-16'", "PRAGMA auto_vacuum = 1", "PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA optimize",
+                    "PRAGMA incremental_vacuum", "PRAGMA writable_schema = ON", "PRAGMA query_only = OFF", "PRAGMA nonsense"):
+            with self.subTest(sql):
+                self.expect_error("query", sql, says="the log is only read here")
+        self.expect_error("query", "UPDATE sqlite_master SET sql = ''", says="may not be modified")
+
+    def test_json_of_every_verb_that_reads_is_json(self):
+        self.fill()
+        call = self.sql("SELECT call_id FROM calls LIMIT 1")[0]["call_id"]
+        self.steno("budget", "set", "--scope", "all", "--limit", "1")
+        by = [("cost", "--by", name) for name in "model provider app user tag day week month session".split()]
+        for args in (("logs",), ("logs", "-m", "none"), ("show", call), *by, ("cost", "--user", "nobody"), ("prices", "list"), ("prices", "list", "claude"), ("prices", "show", "gpt-4o"), ("prices", "diff"),
+                     ("budget", "list"), ("recost", "--dry-run"), ("recost",), ("query", "SELECT * FROM calls"), ("query", "SELECT 1e999 AS a, x'00ff' AS b, 'a' || char(0) AS c WHERE 1"),
+                     ("query", "SELECT 1 WHERE 0"), ("status",), ("flush",), ("replay", "--to", "steno-cost", "--from", "now"), ("complete", "-m", "gpt-4o", "hi"), ("complete", "-s", "-m", "gpt-4o", "hi"),
+                     ("embed", "-m", "text-embedding-3-small", "hi")):
+            with self.subTest(args):
+                self.assertIsInstance(json.loads(self.steno(*args, "--json").stdout), (dict, list))
 
     def test_tail_follows(self):
         self.start_all()
@@ -258,7 +285,9 @@ class Cli(harness.SystemTest):
         for args, says in ((("logz",), "logs"), (("logs", "-n", "abc"), "abc"), (("logs", "--nonsense"), "nonsense"),
                            (("logs", "--since", "soon"), "soon"), (("cost", "--by", "colour"), "colour"), (("complete", "hi"), "model"),
                            (("complete", "-m", "x", "--metadata", "novalue", "hi"), "novalue"), (("tail", "--from", "yesterday"), "yesterday"),
-                           (("query",), "SQL"), (("--sideways",), "sideways")):
+                           (("query",), "SQL"), (("query", "SELECT", "1"), "put the statement in quotes"), (("--sideways",), "sideways"), (("--dir",), "--dir needs"), (("--dir=", "logs"), "--dir needs"),
+                           (("help", "-x"), '"-x" is no verb'), (("help", "logs", "twice"), "twice"), (("complete", "--temprature", "1", "hi"), "did you mean --temperature?"),
+                           (("complete", "--no", "hi"), "several begin so"), (("logs", "--limt=3"), "unknown option --limt: did you mean --limit?"), (("logs", "--zzz"), "unknown option --zzz\n")):
             with self.subTest(args):
                 self.expect_error(*args, status=2, says=says)
         self.assertEqual(self.steno(check=False).returncode, 2)
@@ -278,9 +307,25 @@ class Cli(harness.SystemTest):
             with self.subTest(verb):
                 self.expect_error(*verb, says=[str(self.dir / "log.db"), "stenod"])
 
+    def test_the_folder_is_named_in_either_way(self):
+        for args in (("--dir", self.dir / "other"), (f"--dir={self.dir}/other",)):
+            self.expect_error(*args, "logs", says=f"{self.dir}/other/log.db")
+        for verb in (("logs",), ("status",), ("cost",), ("flush",), ("query", "SELECT 1"), ("show", "1"), ("budget", "list"), ("replay", "--to", "a", "--from", "1")):
+            self.steno("--dir", self.dir / "other", *verb, check=False)
+        self.assertFalse((self.dir / "other").exists())  # reading makes nothing
+
+    def test_a_base_url_without_a_host_is_told(self):
+        for url in ("http://", "https:///v1", ""):
+            self.expect_error("complete", "-m", "gpt-4o", "--base-url", url, "hi", says=f'BadRequest (openai): the base URL "{url}" names no host')
+
+    def test_a_mistyped_subscriber_is_told_which_there_are(self):
+        self.start_all()
+        wait_for(lambda: self.sql("SELECT * FROM subscriber"), "steno-cost to have a cursor")
+        self.expect_error("replay", "--to", "kost", "--from", "1", says='no subscriber has a cursor under the name "kost": there is steno-cost')
+
     def test_an_unsafe_folder_is_refused(self):
         self.dir.chmod(0o755)
-        self.expect_error("logs", says="chmod 700")
+        self.expect_error("logs", says=["chmod 700", "STENO_DIR"])
         self.expect_error("emit", says="chmod 700", input="{}\n")
 
     def test_a_folder_with_too_long_a_name_is_refused(self):

@@ -8,7 +8,7 @@ import msgpack
 import zmq
 
 from daemon_peers import DaemonTest, Peer, event, pack_header
-from harness import main, wait_for
+from harness import SANITIZED, main, wait_for
 
 
 class Order(DaemonTest):
@@ -185,7 +185,7 @@ class FanOut(DaemonTest):
         socket = self.socket(zmq.SUB, "events.out")
         socket.subscribe(prefix)
         socket.subscribe("steno.heartbeat")
-        while socket.recv_multipart()[0] != b"steno.heartbeat":
+        while self.receive(socket)[0] != b"steno.heartbeat":
             pass  # the first heartbeat shows that the subscription is there
         return socket
 
@@ -246,13 +246,8 @@ class FanOut(DaemonTest):
         self.flush()
         with open(f"/proc/{daemon.pid}/status") as text:
             peak = next(int(line.split()[1]) for line in text if line.startswith("VmHWM"))
-        if "build-asan" not in str(self.program_path()):
+        if not SANITIZED:
             self.assertLess(peak, 48 << 10)
-
-    def program_path(self):
-        from harness import BIN
-
-        return BIN
 
 
 class Control(DaemonTest):
@@ -311,7 +306,7 @@ class Control(DaemonTest):
             socket.send_multipart(frames)
             socket.poll(50)
             socket.close()
-        self.assertTrue(self.ping())
+        self.assertTrue(self.control("ping"))
 
     def test_cursors_are_kept_and_may_go_back(self):
         for seq in range(1, 11):

@@ -21,7 +21,7 @@ class Start(DaemonTest):
     def test_second_daemon_says_who_runs_and_exits(self):
         first = self.start_daemon("--no-subscribers")
         self.assertIn(f"pid {first.pid}", self.refuse())
-        self.assertTrue(self.ping(), "the first one lost its sockets")
+        self.assertTrue(self.control("ping"), "the first one lost its sockets")
         self.stop(first, signal.SIGKILL)
         self.start_daemon("--no-subscribers")
 

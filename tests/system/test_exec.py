@@ -177,8 +177,10 @@ class Jobs(ExecTest):
     def test_stop_on_error_lets_the_others_finish(self):
         self.start_daemon()
         self.emit_many(4)
+        # The first ends when it sees that the second has, and is not even a zombie any more: so it was noticed.
         program = self.start_exec("--jobs", "2", "--retries", "0", "--on-error", "stop", "--", "sh", "-c",
-                                  "[ $STENO_OFFSET = 1 ] || { [ $STENO_OFFSET = 2 ] && exit 1; }; sleep 0.3; echo $STENO_OFFSET >> $OUT")
+                                  "if [ $STENO_OFFSET = 2 ]; then echo $$ > $OUT.new; mv $OUT.new $OUT.pid; exit 1; fi; "
+                                  "while [ -d $STENO_DIR ] && { [ ! -e $OUT.pid ] || [ -e /proc/$(cat $OUT.pid) ]; }; do sleep 0.02; done; echo $STENO_OFFSET >> $OUT")
         self.assertEqual(program.wait(PATIENCE), 1)
         self.assertEqual(self.numbers(), [1])
         self.assertEqual(self.cursor(), 1)
@@ -186,9 +188,9 @@ class Jobs(ExecTest):
     def test_hang_is_ended_and_put_aside_while_the_others_go_on(self):
         self.start_daemon()
         self.emit_many(8)
-        self.start_exec("--jobs", "2", "--timeout", "1", "--retries", "0", "--", "sh", "-c", "[ $STENO_OFFSET = 2 ] && exec sleep 600; echo $STENO_OFFSET >> $OUT")
+        self.start_exec("--jobs", "2", "--timeout", "3", "--retries", "0", "--", "sh", "-c", "[ $STENO_OFFSET = 2 ] && exec sleep 600; echo $STENO_OFFSET >> $OUT")
         self.wait_for_cursor(8)
-        self.assertEqual([(letter["offset"], letter["error"]) for letter in self.letters()], [(2, "took longer than 1 s and was killed")])
+        self.assertEqual([(letter["offset"], letter["error"]) for letter in self.letters()], [(2, "took longer than 3 s and was killed")])
 
     def test_moved_cursor_is_obeyed_while_commands_run(self):
         self.start_daemon()
@@ -317,7 +319,7 @@ sys.stdin.read()
         self.emit_many(3)
         self.start_exec("--stream", "--ack", "--retries", "0", "--", "sh", "-c", "echo started >> $OUT; [ -e $OUT.well ] || exit 9; while read line; do echo $line | jq .offset; done")
         self.wait_for_lines("out", 3)
-        self.assertEqual(self.status()["problem"], "sh exited 9")
+        wait_for(lambda: self.status()["problem"] == "sh exited 9", "the problem to be told" + self.logs())
         self.assertEqual((self.cursor(), self.letters()), (0, []))
         (self.dir / "out.well").touch()
         self.wait_for_cursor(3)

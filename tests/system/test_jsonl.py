@@ -14,7 +14,7 @@ import time
 import unittest
 
 import harness
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, keep_clear_of_the_quarter, wait_for, wait_for_count
 from test_subscribers import SubscriberTest
 
 CLONE_NEWNS = 0x00020000
@@ -74,7 +74,8 @@ class JsonlTest(SubscriberTest):
         return rows[0]["offset"] if rows else 0
 
     def wait_for_cursor(self, offset):
-        wait_for(lambda: self.cursor() == offset, f"the cursor to be {offset}, not {self.cursor()}{self.logs()}")
+        wait_for_count(self.cursor, offset, f"the cursor to be {offset}{self.logs()}")
+        self.assertEqual(self.cursor(), offset)
 
     def problem(self, name="steno-jsonl"):
         listed = [one for one in self.control("status")["subscribers"] if one["name"] == name]
@@ -265,6 +266,7 @@ class Rotation(JsonlTest):
         self.assertEqual(len(self.rotated()), 2)
 
     def test_day_is_rotated_when_it_is_over_also_while_nothing_comes(self):
+        keep_clear_of_the_quarter()
         self.start_daemon()
         out = self.publisher()
         self.emit(out)

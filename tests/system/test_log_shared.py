@@ -7,7 +7,7 @@ import sys
 import time
 
 from daemon_peers import DaemonTest, Peer
-from harness import main, wait_for
+from harness import PATIENCE, main, wait_for
 
 READERS = 50
 MIB = 1 << 20
@@ -45,7 +45,7 @@ class Shared(DaemonTest):
     def test_fifty_readers_neither_fail_nor_hold_anything_up(self):
         self.start_daemon()
         seconds = 6
-        self.start_writer("--bus", "--calls", "--size", 2000, "--rate", 2000, 2000 * seconds)
+        writer = self.start_writer("--bus", "--calls", "--size", 2000, "--rate", 2000, 2000 * seconds)
         wait_for(lambda: self.sql("select 1 from call limit 1"), "the first calls")
         reader = [sys.executable, "-c", READER, self.dir / "log.db", seconds]
         readers = [subprocess.Popen([str(a) for a in reader], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(READERS)]
@@ -58,7 +58,8 @@ class Shared(DaemonTest):
             output, errors = process.communicate()
             self.assertEqual((process.returncode, errors), (0, ""))
             longest = max(longest, float(output))
-        publisher, seqs = self.accepted_by(self.processes[1])
+        self.assertEqual(writer.wait(PATIENCE), 0)
+        publisher, seqs = self.accepted_by(writer)
         self.flush()
         self.assertEqual(self.seqs(publisher), seqs)
         wait_for(lambda: self.sql("select count(*) n from cost") == self.sql("select count(*) n from call where status <> 'pending'"), "the costs")

@@ -13,7 +13,7 @@ import urllib.parse
 
 import harness
 from exporter import ExporterTest
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, wait_for, wait_for_count
 
 DISALLOWED = ["00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "<nil>",
               "0", "-1", "true", "false", "[]", "{}"]
@@ -93,11 +93,12 @@ class MixpanelTest(ExporterTest):
         out = self.publisher()
         now = time.time()
         self.emit(out, "pre_api_call", messages=[{"role": "user", "content": "SECRET"}])
-        self.emit(out, "success", model="gpt-4o", user="ann", start_time=now - 3, end_time=now - 1, usage={"prompt_tokens": 10, "completion_tokens": 5},
+        self.emit(out, "success", model="acme-1", user="ann", start_time=now - 3, end_time=now - 1, usage={"prompt_tokens": 10, "completion_tokens": 5},
                   response_cost=0.25, messages=[{"role": "user", "content": "SECRET"}], metadata={"team": "search"}, tags=["a"],
                   response={"choices": [{"message": {"content": "SECRET"}}]})
         self.emit(out, "failure", user="anonymous", error={"type": "RateLimit", "status": 429, "message": "SECRET"})
-        runs = self.run_mixpanel("--batch-ms", "200")
+        self.stored(3)
+        runs = self.run_mixpanel()
         self.wait_for_calls(2)
         (request,) = self.receiver.requests
         self.assertEqual(request.path, "/hook/import?strict=1&project_id=4711")
@@ -109,7 +110,7 @@ class MixpanelTest(ExporterTest):
         got = success["properties"]
         self.assertEqual(got["time"], round((now - 1) * 1000))
         self.assertEqual((got["distinct_id"], got["model"], got["cost_usd"], got["latency_ms"], got["prompt_tokens"], got["metadata"], got["tags"], got["status"]),
-                         ("ann", "gpt-4o", 0.25, 2000, 10, {"team": "search"}, ["a"], "success"))
+                         ("ann", "acme-1", 0.25, 2000, 10, {"team": "search"}, ["a"], "success"))
         got = failure["properties"]
         self.assertEqual((got["distinct_id"], got["error_type"], got["error_status"], got["status"]), ("", "RateLimit", 429, "failure"))
         self.assertNotIn("cost_usd", got)
@@ -155,8 +156,8 @@ class MixpanelTest(ExporterTest):
         for _ in range(4500):
             self.emit(out)
         self.stored(4500)
-        self.run_mixpanel()
-        wait_for(lambda: self.cursor() == 4500, "the end" + self.logs())
+        self.run_mixpanel("--batch-ms", "3000")
+        wait_for_count(self.cursor, 4500, "the end" + self.logs())
         self.assertEqual([len(request.json()) for request in self.receiver.requests], [2000, 2000, 500])
         self.assertEqual(self.mixpanel.calls(), [f"call-{number}" for number in range(1, 4501)])
         self.check()
@@ -168,7 +169,7 @@ class MixpanelTest(ExporterTest):
         for _ in range(30):
             self.emit(out, metadata={f"k{i}": {f"n{j}": "\x01" * 250 for j in range(2)} for i in range(250)})
         self.stored(30)
-        self.run_mixpanel()
+        self.run_mixpanel("--batch-ms", "3000")
         wait_for(lambda: self.cursor() == 30, "the end" + self.logs())
         self.assertEqual(len(self.mixpanel.calls()), 30)
         self.assertEqual({request.answer[0] for request in self.receiver.requests}, {200})
@@ -213,6 +214,29 @@ class MixpanelTest(ExporterTest):
         self.assertEqual(self.mixpanel.calls(), [f"call-{number}" for number in range(1, 301)])
         self.assertGreater(self.mixpanel.received, 300)  # some came twice, and are one to Mixpanel
         self.check()
+
+    def test_cost_is_the_one_of_the_log(self):
+        self.start_daemon()
+        out = self.publisher()
+        usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+        for fields in ({}, {"response_cost": 5.0}, {"cache_hit": True}, {"model": "no-such-model", "response_cost": 0.25}, {"model": "no-such-model"}):
+            self.emit(out, usage=usage, **{"model": "gpt-4o-mini", **fields})
+        wait_for(lambda: self.sql("select 1 from subscriber where name = 'steno-cost' and offset = 5"), "the costs" + self.logs())
+        costs = {row["call_id"]: row["cost_usd"] for row in self.sql("select call_id, cost_usd from calls")}
+        self.run_mixpanel()
+        self.wait_for_calls(5)
+        properties = {events[0]["properties"]["call_id"]: events[0]["properties"] for events in self.mixpanel.imported.values()}
+        self.assertEqual({call: each.get("cost_usd") for call, each in properties.items()}, costs)
+        self.assertEqual(properties["call-3"]["saved_cost_usd"], costs["call-1"])
+
+    def test_credentials_that_are_said_back_are_not_shown(self):
+        self.start_daemon()
+        self.receiver.otherwise = (401, {}, json.dumps({"code": 401, "error": "robot.123.mp-service-account may not come in with hush-hush"}))
+        self.emit(self.publisher())
+        self.run_mixpanel()
+        problem = wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertIn("robot.123.mp-service-account may not come in with …", problem)
+        self.assertNotIn("hush", self.logs())
 
     def test_usage(self):
         account = self.file("account", "user:hush\n")

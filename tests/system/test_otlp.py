@@ -4,11 +4,12 @@ import base64
 import json
 import os
 import signal
-import socket
+import ssl
+import subprocess
 import threading
 
 import harness
-from harness import SOURCE, wait_for
+from harness import SOURCE, held_port, wait_for
 from otlp_receiver import Answer, Receiver, attributes_of
 from test_subscribers import SubscriberTest
 
@@ -101,7 +102,7 @@ class Spans(OtlpTest):
         embedding = self.call(out, call_type="aembedding", provider="mistral", optional_params={"dimensions": 256, "encoding_format": "float"})
         self.start_otlp(receiver)
         span, attributes = self.wait_for_span(receiver, failed)
-        self.assertEqual((span.status.code, span.status.message, attributes["error.type"]), (2, "too many", "RateLimit"))
+        self.assertEqual((span.status.code, span.status.message, attributes["error.type"]), (2, "RateLimit, HTTP 429", "RateLimit"))
         self.assertNotIn("gen_ai.usage.input_tokens", attributes)
         span, attributes = self.wait_for_span(receiver, stream)
         self.assertEqual((attributes["gen_ai.request.stream"], attributes["gen_ai.response.time_to_first_chunk"]), (True, 0.25))
@@ -111,6 +112,22 @@ class Spans(OtlpTest):
         span, attributes = self.wait_for_span(receiver, embedding)
         self.assertEqual((span.name, attributes["gen_ai.provider.name"]), ("embeddings test", "mistral_ai"))
         self.assertEqual((attributes["gen_ai.embeddings.dimension.count"], attributes["gen_ai.request.encoding_formats"]), (256, ["float"]))
+
+    def test_cost_is_the_one_of_the_log(self):
+        """An app that says none, or another one than the price table's: it is what `steno cost` shows, too."""
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver()
+        calls = [self.call(out, model="gpt-4o-mini", response=None, **fields) for fields in ({"response_cost": None}, {"response_cost": 5.0}, {"cache_hit": True})]
+        calls += [self.call(out, model="no-such-model", response=None, response_cost=cost) for cost in (0.25, None)]
+        wait_for(lambda: self.cursor("steno-cost") == len(calls), "the costs" + self.logs())
+        costs = {row["call_id"]: row["cost_usd"] for row in self.sql("select call_id, cost_usd from calls")}
+        self.assertEqual((costs[calls[0]], costs[calls[2]], costs[calls[4]]), (costs[calls[1]], 0, None))
+        self.start_otlp(receiver, "--attributes", "langfuse,openinference")
+        for call in calls:
+            span, attributes = self.wait_for_span(receiver, call)
+            self.assertEqual((call, attributes.get("steno.cost.usd"), attributes.get("llm.cost.total")), (call, costs[call], costs[call]))
+        total = wait_for(lambda: sum(point.as_double for point, _ in receiver.points("steno.cost")), "the metrics")
+        self.assertAlmostEqual(total, sum(cost or 0 for cost in costs.values()), 12)
 
     def test_json_says_exactly_what_protobuf_says(self):
         self.start_daemon()
@@ -264,20 +281,54 @@ class Names(OtlpTest):
         out, receiver = self.publisher(), self.receiver()
         call = self.call(out)
         self.env.update(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url + "/base/", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=receiver.url + "/own/traces",
-                        OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b, other = c", OTEL_EXPORTER_OTLP_METRICS_HEADERS="only=metrics",
+                        OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b, other = c,given=by%20variable", OTEL_EXPORTER_OTLP_METRICS_HEADERS="only=metrics",
                         OTEL_EXPORTER_OTLP_COMPRESSION="gzip", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/json", OTEL_EXPORTER_OTLP_TIMEOUT="5000",
                         OTEL_SERVICE_NAME="named", OTEL_RESOURCE_ATTRIBUTES="service.name=ignored,deployment.environment.name=prod%2Ceu",
                         OTEL_METRIC_EXPORT_INTERVAL="1000", OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="Delta")
-        self.start("steno-otlp")
+        self.start("steno-otlp", "--header", "Given: by option", "--header", "User-Agent: me")
         self.wait_for_span(receiver, call)
         wait_for(lambda: receiver.taken("metrics"), "metrics")
         traces, metrics = receiver.taken("traces")[0], receiver.taken("metrics")[0]
         self.assertEqual((traces.path, metrics.path), ("/own/traces", "/base/v1/metrics"))
         self.assertEqual((traces.headers["api-key"], traces.headers["other"], traces.headers["Content-Encoding"], traces.headers["Content-Type"]), ("a b", "c", "gzip", "application/json"))
         self.assertEqual((metrics.headers.get("api-key"), metrics.headers["only"], metrics.headers["Content-Type"]), (None, "metrics", "application/x-protobuf"))
+        names = [name.lower() for name in traces.headers.keys()]
+        self.assertEqual((traces.headers["Given"], traces.headers["User-Agent"], names.count("given"), names.count("user-agent")), ("by option", "me", 1, 1))
         resource = receiver.spans()[0][1]
         self.assertEqual((resource["service.name"], resource["deployment.environment.name"]), ("named", "prod,eu"))
         self.assertEqual(receiver.metric(DURATION).histogram.aggregation_temporality, 1)
+
+    def test_certificates_are_those_of_the_standard_variables(self):
+        """A collector that lets in only who has a certificate of its own authority, as its own is of that authority."""
+
+        def openssl(*args):
+            subprocess.run(["openssl", *map(str, args)], cwd=self.dir, check=True, capture_output=True)
+
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority")
+        for name, subject in (("server", "DNS:localhost"), ("client", "DNS:client")):
+            (self.dir / "names").write_text(f"subjectAltName={subject}\n")
+            openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "names")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.dir / "ca.pem")
+        context.load_cert_chain(self.dir / "server.pem", self.dir / "server.key")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver(context=context)
+        call = self.call(out)
+        trusted = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://localhost:{receiver.port}", "OTEL_EXPORTER_OTLP_CERTIFICATE": str(self.dir / "ca.pem")}
+        known = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": str(self.dir / "client.pem"), "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(self.dir / "client.key")}
+        for variables, problem in (({**trusted, "OTEL_EXPORTER_OTLP_CERTIFICATE": ""}, "certificate problem"), (trusted, "alert certificate required")):
+            nobody = self.start("steno-otlp", "--signals", "traces", env={**self.env, **variables})
+            wait_for(lambda: problem in (self.problem() or ""), "the problem to be told" + self.logs())
+            self.stop(nobody)
+            self.assertEqual(receiver.requests, [])
+        self.start("steno-otlp", "--signals", "traces", env={**self.env, **trusted, **known})
+        self.wait_for_span(receiver, call)
+        for name in [*trusted, *known][1:]:
+            result = self.run_program("steno-otlp", check=False, env={**self.env, **trusted, **known, name: "/no/such"})
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(f"{name} /no/such: No such file", result.stderr)
 
     def test_wrong_usage_is_said_with_2(self):
         for args, variables, what in [
@@ -386,12 +437,19 @@ class Faults(OtlpTest):
         self.start_otlp(receiver, "--header-file", self.dir / "headers", "--header", "X-Other: 1")
         self.wait_for_span(receiver, call)
 
+    def test_web_page_is_no_collector(self):
+        self.start_daemon()
+        receiver = self.receiver(answer=lambda request: Answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<!doctype html><title>Log in</title>"))
+        self.call(self.publisher())
+        self.stored(1)
+        self.assertEqual(self.start_otlp(receiver).wait(harness.PATIENCE), 1)
+        self.assertIn("/v1/traces: answered 200 with a web page; is the address right?", self.log())
+        self.assertEqual((self.cursor(), self.dead_letters()), (0, []))
+
     def test_collector_that_is_down_is_waited_for(self):
         self.start_daemon()
         out = self.publisher()
-        with socket.socket() as probe:  # a port that nobody listens on
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = held_port(self)
         calls = [self.call(out) for _ in range(1500)]  # more than a batch
         self.stored(1500)
         program = self.start("steno-otlp", "--endpoint", f"http://127.0.0.1:{port}", "--metrics-interval", "1")
@@ -478,6 +536,48 @@ class Faults(OtlpTest):
         self.wait_for_span(receiver, call)
         self.assertEqual(self.stop(program), 0)
         self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [4])
+
+    def test_batch_in_hand_while_the_log_is_replaced_is_counted_once(self):
+        daemon = self.start_daemon()
+        down = threading.Event()
+        down.set()
+        out, receiver = self.publisher(), self.receiver(answer=lambda request: Answer(503 if down.is_set() else 200))
+        for _ in range(3):
+            self.call(out)
+        self.start_otlp(receiver)
+        wait_for(lambda: self.problem(), "the batch to be tried" + self.logs())
+        self.stop(daemon)
+        for path in self.dir.glob("log.db*"):
+            path.unlink()
+        self.start_daemon()
+        out = self.publisher()
+        calls = [self.call(out) for _ in range(2)]
+        self.stored(2)
+        tries = len(receiver.requests)
+        wait_for(lambda: len(receiver.requests) >= tries + 4, "more tries" + self.logs())
+        down.clear()
+        self.wait_for_span(receiver, calls[-1])
+        wait_for(lambda: sum(point.count for point, _ in receiver.points(DURATION)) >= 5, "the metrics of all")
+        self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [5])
+
+    def test_figures_that_could_not_be_saved_are_saved_before_the_cursor_moves(self):
+        self.start_daemon()
+        out, receiver = self.publisher(), self.receiver()
+        program = self.start_otlp(receiver)
+        self.wait_for_span(receiver, self.call(out))
+        (self.dir / "otlp").rename(self.dir / "aside")
+        (self.dir / "otlp").touch()
+        call = self.call(out)
+        wait_for(lambda: "cannot open" in (self.problem() or ""), "the problem to be told" + self.logs())
+        (self.dir / "otlp").unlink()
+        (self.dir / "aside").rename(self.dir / "otlp")
+        self.wait_for_span(receiver, call)
+        wait_for(lambda: self.cursor() == 2, "the cursor")
+        self.stop(program, signal.SIGKILL)
+        program = self.start_otlp(receiver)
+        self.wait_for_span(receiver, self.call(out))
+        self.assertEqual(self.stop(program), 0)
+        self.assertEqual([point.count for point, _ in receiver.points(DURATION)], [3])
 
     def test_deltas_add_up_over_restarts(self):
         self.start_daemon()

@@ -144,6 +144,47 @@ class Recost(Budgets):
                          [{k: v for k, v in row.items() if k not in ("price_date", "price_source")} for _, row in sorted(before.items())])
         self.assertEqual(self.thresholds("user:alice"), [50, 80, 100])
 
+    def test_a_replay_keeps_the_figures_and_fills_in_what_was_unknown(self):
+        self.start_daemon()
+        out = self.publisher()
+        cost = self.start_cost("--estimate")
+        texts = {"messages": [{"role": "user", "content": "x" * 400}], "response": {"choices": [{"message": {"content": "y" * 40}}]}}
+        usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+        self.call(out, provider="openai", model="gpt-4o-mini", usage=usage)
+        self.call(out, provider="openai", model="unlisted", usage=usage)
+        self.call(out, provider="openai", model="gpt-4o-mini", **texts)
+        self.wait_for_rows(3, "SELECT 1 FROM cost")
+        self.stop(cost)
+        before = self.costs()
+        self.assertEqual([row["source"] for row in before], ["table", "unknown", "estimated"])
+        price = {"litellm_provider": "openai", "input_cost_per_token": 0.001, "output_cost_per_token": 0.002}
+        self.own_prices(**{"gpt-4o-mini": price, "unlisted": price})
+        self.start_cost()  # which does not estimate
+        self.steno("replay", "--to", "steno-cost", "--from", "beginning")
+        wait_for(lambda: self.costs()[1]["source"] == "table", "the unknown to be filled in" + self.logs())
+        self.call(out, provider="openai", model="unlisted", usage=usage)
+        self.wait_for_rows(4, "SELECT 1 FROM cost")
+        after = self.costs()
+        self.assertEqual([after[0], after[2]], [before[0], before[2]])
+        self.assertEqual(after[1]["pico_dollars"], 1.2 * PICO)
+        self.check_spend()
+
+    def test_budgets_follow_whichever_of_two_runs_writes(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.start_cost()
+        self.budget("set", "--scope", "all", "--limit", "5", "--per", "total", "--stop")
+        self.spend(out, 6)
+        self.wait_for_stopped("all")
+        # As two runs do it, of which the one that began first is the last to write.
+        for run, dollars in ((2, 5.5), (1, 4), (2, 7), (1, 3)):
+            with sqlite3.connect(self.dir / "log.db", timeout=10) as log:
+                log.execute("INSERT INTO recost (id, started) VALUES (1, 0), (2, 0) ON CONFLICT DO NOTHING")
+                log.execute("UPDATE spend SET pico_dollars = ?", (int(dollars * PICO),))
+                log.execute("UPDATE recost SET changed = changed + 1 WHERE id = ?", (run,))
+            log.close()
+            self.wait_for_stopped(*(["all"] if dollars > 5 else []))
+
     def test_beside_a_flood_nothing_is_lost_counted_twice_or_held_up(self):
         self.start_daemon()
         out = self.publisher()

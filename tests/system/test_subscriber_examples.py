@@ -5,6 +5,7 @@ A language whose toolchain or packages are not on this machine is skipped and sa
 """
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -79,10 +80,14 @@ class Subscribers(test_subscribers.SubscriberTest):
 
     def follow(self, argv, *args, out="out"):
         with open(self.dir / out, "a") as output:
-            return self.start(*argv, *args, stdout=output, start_new_session=True)
+            process = self.start(*argv, *args, stdout=output, start_new_session=True)
+        self.addCleanup(self.kill, process)
+        return process
 
     def kill(self, process):
-        os.killpg(process.pid, signal.SIGKILL)
+        """With what it has started: a shell's pipeline would outlive it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def emit_many(self, out, count):

@@ -122,6 +122,8 @@ class Plugin(test_subscribers.SubscriberTest):
                 self.stop(daemon, signal.SIGKILL)
                 daemon = self.start_daemon()
             self.stop(process, signal.SIGKILL)
+        self.plugin("--name", "mortal", HOOKS)  # the last life comes to the end
+        wait_for(lambda: set(lines) <= set(self.lines("out")), "all lines" + self.logs())
         text = (self.dir / "out").read_text()
         self.assertEqual(set(text.splitlines()) & set(lines), set(lines))
         for run in text.split(lines[0] + "\n"):  # each begins at the cursor
@@ -252,9 +254,10 @@ class Plugin(test_subscribers.SubscriberTest):
         compiler = shutil.which("cc")
         flags = [f"-I{SOURCE}", f"-I{SOURCE}/client", "-shared", "-fPIC"]
         sources = {"none": "int nothing;", "old": '#include "steno.h"\nconst steno_hooks steno_plugin = {.size = 4};',
-                   "new": '#include "steno.h"\nconst steno_hooks steno_plugin = {.size = 4096};', "idle": '#include "steno.h"\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT};',
+                   "new": '#include "steno.h"\nconst struct { steno_hooks now; void *later; } steno_plugin_ = {{.size = sizeof steno_plugin_}, "set"};\n'
+                          'extern const steno_hooks __attribute__((alias("steno_plugin_"))) steno_plugin;', "idle": '#include "steno.h"\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT};',
                    "loose": '#include "steno.h"\nvoid elsewhere(const steno_event *, void *);\nconst steno_hooks steno_plugin = {STENO_HOOKS_INIT, .success = elsewhere};'}
-        said = {"none": "has no `steno_plugin`", "old": "size of `steno_plugin` is 4,", "new": "is 4096,", "idle": "all hooks of `steno_plugin` are NULL", "loose": "undefined symbol: elsewhere"}
+        said = {"none": "has no `steno_plugin`", "old": "`steno_plugin`: steno_hooks.size is 4,", "new": "only in the newer one", "idle": "all hooks of `steno_plugin` are NULL", "loose": "undefined symbol: elsewhere"}
         for name, source in sources.items():
             (self.dir / f"{name}.c").write_text(source)
             subprocess.run([compiler, *flags, self.dir / f"{name}.c", "-o", self.dir / f"{name}.so"], check=True)

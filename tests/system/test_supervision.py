@@ -11,7 +11,7 @@ import termios
 import time
 
 from daemon_peers import DaemonTest, Peer, event
-from harness import main, wait_for
+from harness import main, put, wait_for
 
 SLEEP = "sleep 1000"
 
@@ -23,7 +23,7 @@ class SupervisionTest(DaemonTest):
         for name, keys in sections.items():
             keys = keys if isinstance(keys, dict) else {"command": keys}
             text += f"[subscriber {name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
-        (self.dir / "stenod.ini").write_text(text)
+        put(self.dir / "stenod.ini", text)  # it may be read at this moment, for an earlier SIGHUP
 
     def children(self):
         return {child["name"]: child for child in self.status()["children"]}
@@ -148,7 +148,7 @@ class Reload(SupervisionTest):
 
     def test_the_place_of_a_child_that_does_not_end_is_taken_when_it_is_killed(self):
         deaf = self.script("deaf.py", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\nwhile True: signal.pause()\n")
-        self.configure(a={"command": deaf, "stop_timeout": 1}, b=SLEEP)
+        self.configure(a={"command": deaf, "stop_timeout": 3}, b=SLEEP)
         daemon = self.start_daemon()
         before = self.running("a", "b")
         wait_for(lambda: self.children()["a"]["said"] == "deaf", "the deaf one")
@@ -159,7 +159,7 @@ class Reload(SupervisionTest):
         self.configure(a="sleep 999", b=SLEEP)
         self.reload(daemon)
         after = wait_for(lambda: (pids := self.pids())["a"] not in (0, None, before["a"]) and pids, "its successor")
-        self.assertGreaterEqual(time.monotonic() - began, 0.9, "the time that its own section gave it")
+        self.assertGreaterEqual(time.monotonic() - began, 2.9, "the time that its own section gave it")
         self.assertEqual((after["b"], self.children()["a"]["command"]), (before["b"], "sleep 999"))
         self.assertFalse(os.path.exists(f"/proc/{before['a']}"))
 
@@ -252,6 +252,7 @@ class Stopping(SupervisionTest):
         parent, child = pty.openpty()
 
         def take_terminal():
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup
             os.setsid()
             fcntl.ioctl(child, termios.TIOCSCTTY, 0)
 
@@ -264,6 +265,17 @@ class Stopping(SupervisionTest):
 
 
 class Misbehaving(SupervisionTest):
+    def test_what_a_command_is_given_is_not_shown(self):
+        """Its arguments may hold keys, and a status is what people show around."""
+        self.configure(a="sh -c 'sleep 1000' hush-hush", b="env KEY=hush-hush sleep 1000")
+        self.start_daemon()
+        self.running("a", "b")
+        shown = self.steno("status").stdout
+        self.assertRegex(shown, r"(?m)^a .* sh …$")
+        self.assertRegex(shown, r"(?m)^b .* env …$")
+        self.assertNotIn("hush", shown)
+        self.assertNotIn("hush", self.log_text())
+
     def test_one_that_fails_at_once_for_ever_is_told_with_its_reason(self):
         self.configure(bad="sh -c 'echo no such mailbox >&2; exit 7'", shot="sh -c 'kill -9 $$'", good=SLEEP)
         self.start_daemon()
@@ -332,7 +344,7 @@ class Misbehaving(SupervisionTest):
         self.configure(a=talk)
         self.start_daemon()
         wait_for(lambda: self.children()["a"]["restarts"] >= 1, "its end")
-        self.assertEqual(self.children()["a"]["said"], "the very last")
+        wait_for(lambda: self.children()["a"]["said"] == "the very last", "its last words")  # the next one may be in the middle of it
         self.assertEqual(self.log_text().split("again in 0.5")[0].count("[a] line"), 50)
 
 

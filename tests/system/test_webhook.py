@@ -16,8 +16,7 @@ import time
 
 import harness
 from exporter import ExporterTest
-from harness import PATIENCE, wait_for
-from http_receiver import free_port
+from harness import PATIENCE, held_port, wait_for, wait_for_count
 
 WHSEC = "whsec_" + base64.b64encode(b"a secret of twenty-four bytes").decode()
 
@@ -162,7 +161,7 @@ class Trouble(WebhookTest):
         self.assertEqual(problem, f"{self.receiver.url}: answered 500")
         self.assertIn(f"steno-webhook: {problem} (for ", self.steno("status").stdout)
         self.assertEqual(self.wait_for_lines("exec", 5), calls)
-        self.assertTrue(self.ping())
+        self.assertTrue(self.control("ping"))
         self.receiver.plan = [(429, {"Retry-After": "2"}, "slow down"), "garbage", "close"]
         self.receiver.otherwise = 200
         self.assertEqual([event["call_id"] for event in self.wait_for_events(5)], calls)
@@ -220,7 +219,7 @@ class Trouble(WebhookTest):
     def test_nobody_there_for_a_while_costs_no_memory_and_no_event(self):
         self.start_daemon()
         out = self.publisher()
-        port = free_port()
+        port = held_port(self)
         hook = self.webhook("--batch", "100", "--batch-ms", "50", url=f"http://127.0.0.1:{port}/hook")
 
         def peak():
@@ -235,7 +234,7 @@ class Trouble(WebhookTest):
         self.stored(3000)
         self.assertLess(peak() - before, 30000, "kB: it holds more than a batch")
         self.receiver = self.receive(port=port)
-        wait_for(lambda: self.cursor() == 3000, "all to be delivered" + self.logs(), 2 * PATIENCE)
+        wait_for_count(self.cursor, 3000, "all to be delivered" + self.logs())
         self.assertEqual(self.offsets(), list(range(1, 3001)))
 
     def test_kill_9_in_mid_flight_loses_nothing_and_keeps_the_order(self):
@@ -276,6 +275,34 @@ class Trouble(WebhookTest):
         self.receiver.otherwise = 200
         self.webhook()
         self.assertEqual([event["call_id"] for event in self.wait_for_events(1)], [call])
+
+    def test_sigterm_does_not_wait_for_the_next_try(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.receiver.otherwise = (503, {"Retry-After": "3600"}, "")
+        hook = self.webhook()
+        call = self.emit(out)
+        wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertEqual(self.stop(hook), 0)
+        self.assertEqual(len(self.receiver.requests), 2)  # the last try, which is one
+        self.assertEqual(self.cursor(), 0)
+        self.receiver.otherwise = 200
+        self.webhook()
+        self.assertEqual([event["call_id"] for event in self.wait_for_events(1)], [call])
+
+    def test_what_the_receiver_says_back_shows_no_secret(self):
+        self.start_daemon()
+        out = self.publisher()
+        self.receiver.otherwise = lambda request: (401, {}, f"{request.path} with {request.headers['authorization']} is not for you")
+        header = self.file("header", "Authorization: Bearer hush-hush-hush\n")
+        self.webhook("--header-file", header, url=f"{self.receiver.url}/T0123456789012345678?token=hush9hush9")
+        self.emit(out)
+        problem = wait_for(lambda: self.status().get("problem"), "the problem to be told" + self.logs())
+        self.assertIn("answered 401: /hook/…?token=… with Bearer … is not for you", problem)
+        wait_for(lambda: "answered 401" in self.logs(), "a line in the log")
+        for said in (problem, self.logs(), self.steno("status").stdout):
+            self.assertNotIn("hush", said)
+            self.assertNotIn("T0123456789012345678", said)
 
     def test_sigterm_delivers_what_is_in_hand(self):
         self.start_daemon()

@@ -14,6 +14,8 @@
 
 #include "client/cache_kind.h"
 
+#define TRIES_MAX 100
+
 static char folder[64];
 static _Atomic int64_t moved_ms;
 
@@ -79,6 +81,18 @@ bool check_is_there(cache *self, const char *key) {
 }
 
 void check_put(cache *self, const char *key, const char *text) { cache_put(self, key, text, strlen(text), 0); }
+
+void check_put_among_others(cache *self, const char *key, const char *text) {
+    for (int i = 0; i < TRIES_MAX; i++) {
+        cache_hit hit;
+        check_put(self, key, text);
+        const bool there = cache_get(self, key, &hit);
+        free(hit.text);
+        if (there) return;
+        check_clock_move(CACHE_REST_MS);
+    }
+    fail_msg("%s is never there", key);
+}
 
 static char byte_at(const char *key, size_t size, size_t at) {
     return (char)((unsigned char)key[at % strlen(key)] + size * 31 + at / 7);

@@ -26,6 +26,8 @@ void check_hit(cache *self, const char *key, const char *text);
 void check_miss(cache *self, const char *key);
 bool check_is_there(cache *self, const char *key);
 void check_put(cache *self, const char *key, const char *text);
+/* Puts until it is there: where others were in the way for too long, nothing is kept, and the cache rests for a while. */
+void check_put_among_others(cache *self, const char *key, const char *text);
 /* An answer that tells by every byte which key and size it is for. Owned by the caller (free). */
 char *check_text(const char *key, size_t size);
 /* False for any other bytes than check_text gives. */

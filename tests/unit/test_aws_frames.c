@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "client/aws_frames.h"
+#include "tests/unit/record_note.h"
 
 static void put_number(unsigned char *at, size_t number) {
     for (int i = 3; i >= 0; i--, number >>= 8) at[i] = (unsigned char)number;
@@ -58,19 +59,8 @@ static void add_event(buffer *to, const char *message_type, const char *header, 
     buffer_free(&headers);
 }
 
-/* Each event as "name|data~". */
-static steno_status note(const char *name, const char *data, size_t size, void *ctx) {
-    buffer *out = ctx;
-    assert_int_equal(strlen(data), size);
-    buffer_add(out, name, strlen(name));
-    buffer_add(out, "|", 1);
-    buffer_add(out, data, size);
-    buffer_add(out, "~", 1);
-    return STENO_OK;
-}
-
 static steno_status feed(const buffer *stream, size_t size, size_t split, buffer *out) {
-    aws_frames parser = {.on_frame = note, .ctx = out};
+    aws_frames parser = {.on_frame = record_note, .ctx = out};
     steno_status status = STENO_OK;
     for (size_t at = 0; !status && at < size; at += split)
         status = aws_frames_feed(&parser, stream->bytes + at, size - at < split ? size - at : split, NULL);
@@ -96,7 +86,7 @@ static void every_split_gives_the_same_events(void **state) {
     /* in two pieces, at every place */
     for (size_t at = 0; at <= stream.size; at++) {
         buffer out = {0};
-        aws_frames parser = {.on_frame = note, .ctx = &out};
+        aws_frames parser = {.on_frame = record_note, .ctx = &out};
         assert_int_equal(aws_frames_feed(&parser, stream.bytes, at, NULL), STENO_OK);
         assert_int_equal(aws_frames_feed(&parser, stream.bytes + at, stream.size - at, NULL), STENO_OK);
         assert_int_equal(aws_frames_end(&parser, NULL), STENO_OK);
@@ -278,19 +268,13 @@ static void a_frame_without_type_has_no_name_and_one_with_a_long_type_is_refused
     buffer_free(&out);
 }
 
-static steno_status refuse(const char *name, const char *data, size_t size, void *ctx) {
-    (void)name, (void)data, (void)size;
-    ++*(int *)ctx;
-    return STENO_FAILED;
-}
-
 static void the_receiver_can_end_it(void **state) {
     (void)state;
     int calls = 0;
     buffer stream = {0};
     add_event(&stream, "event", ":event-type", "a", "{}");
     add_event(&stream, "event", ":event-type", "b", "{}");
-    aws_frames parser = {.on_frame = refuse, .ctx = &calls};
+    aws_frames parser = {.on_frame = record_refuse, .ctx = &calls};
     assert_int_equal(aws_frames_feed(&parser, stream.bytes, stream.size, NULL), STENO_FAILED);
     assert_int_equal(calls, 1);
     aws_frames_free(&parser);

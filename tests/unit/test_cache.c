@@ -204,6 +204,7 @@ static void *work(void *argument) {
     worker *at = argument;
     for (int i = 0; at->stop ? !atomic_load(at->stop) : i < 300; i++) {
         char key[32];
+        if (i % 50 == 49) check_clock_move(CACHE_REST_MS); /* where it rests, it goes on */
         at->seed = at->seed * 1103515245 + 12345;
         snprintf(key, sizeof key, "key %u", at->seed >> 16 & 15);
         at->hits += check_is_there(at->self, key);
@@ -241,13 +242,12 @@ static void parent_and_child_both_use_it_after_a_fork(void **state) {
     if (!pid) {
         alarm(CHILD_SECONDS_MAX);
         cache_hit hit;
-        bool found = cache_get(self, "before", &hit);
-        check_put(self, "child's", "its answer");
-        bool own = cache_get(self, "child's", &hit);
+        while (!cache_get(self, "before", &hit)) check_clock_move(CACHE_REST_MS); /* alarm() ends it */
+        check_put_among_others(self, "child's", "its answer");
         cache_free(self);
-        _exit(found && own ? 0 : 1);
+        _exit(0);
     }
-    check_put(self, "parent's", "an answer");
+    check_put_among_others(self, "parent's", "an answer");
     assert_int_equal(check_child_code(pid), 0);
     check_hit(self, "before", "an answer");
     check_hit(self, "parent's", "an answer");

@@ -24,10 +24,10 @@
 #include "client/redis_link.h"
 #include "redis_server.h"
 
-/* CACHE_WAIT_MS, and what a busy machine adds. Where nothing is waited for, a hundred questions take no longer than half of one wait. */
+/* CACHE_WAIT_MS, and what a busy machine adds. Where nothing is waited for, a hundred questions take less than one wait. */
 #define WAIT_MS_MAX (CACHE_WAIT_MS + 350)
 #define AT_ONCE 100
-#define AT_ONCE_MS_MAX (CACHE_WAIT_MS / 2)
+#define AT_ONCE_MS_MAX (CACHE_WAIT_MS - 20)
 
 static redis_server server;
 
@@ -394,6 +394,50 @@ static void reply_in_pieces_is_whole_when_it_comes_in_time(void **state) {
     impostor_stop(&in_pieces);
 }
 
+typedef struct asker {
+    cache *self;
+    bool found;
+    int64_t took_ms;
+} asker;
+
+static void *ask_once(void *argument) {
+    asker *at = argument;
+    cache_hit hit;
+    const int64_t began_ms = check_now_ms();
+    at->found = cache_get(at->self, "key", &hit);
+    at->took_ms = check_now_ms() - began_ms;
+    free(hit.text);
+    return NULL;
+}
+
+static void who_waited_for_others_does_not_blame_the_server(void **state) {
+    (void)state;
+    enum { THREADS = 3 };
+    static const char reply[] = "$18\r\nsteno1 12 key\ntext\r\n";
+    impostor slow = {.bytes = reply, .size = sizeof reply - 1, .piece = 3}; /* takes 160 ms, which is in time */
+    cache *self = impostor_start(&slow);
+    /* One has its answer in time, and those after it have too little left. On a busy machine it may be otherwise: then once more. */
+    for (int found = 0; found == 0 || found == THREADS;) {
+        pthread_t threads[THREADS];
+        asker askers[THREADS];
+        found = 0;
+        check_clock_move(CACHE_REST_MS + 1);
+        for (int i = 0; i < THREADS; i++) {
+            askers[i] = (asker){.self = self};
+            pthread_create(&threads[i], NULL, ask_once, &askers[i]);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            pthread_join(threads[i], NULL);
+            found += askers[i].found;
+        }
+    }
+    asker next = {.self = self};
+    ask_once(&next);
+    assert_true(next.found || next.took_ms >= CACHE_WAIT_MS - 50); /* the server was asked */
+    cache_free(self);
+    impostor_stop(&slow);
+}
+
 static void reply_that_drips_in_is_given_up_in_time(void **state) {
     (void)state;
     char reply[1000];
@@ -449,6 +493,7 @@ int main(void) {
         IN_FOLDER(name_server_that_does_not_answer_costs_one_wait),
         IN_FOLDER(replies_that_are_none_are_misses_in_time),
         IN_FOLDER(reply_in_pieces_is_whole_when_it_comes_in_time),
+        IN_FOLDER(who_waited_for_others_does_not_blame_the_server),
         IN_FOLDER(reply_that_drips_in_is_given_up_in_time),
         IN_FOLDER(reply_without_end_is_given_up),
         IN_FOLDER(host_without_address_is_a_miss_in_time),

@@ -187,6 +187,94 @@ static void every_entry_of_the_table_is_sane(void **state) {
     json_decref(table);
 }
 
+static double price_at(const json_t *row, const char *key) {
+    const json_t *value = json_object_get(row, key);
+    return value ? json_number_value(value) : -1;
+}
+
+/* The price of `key` is at least `least` and at most `most` times that of `other`, where the entry has both. */
+static void expect_between(const char *model, const json_t *row, const char *key, const char *other, double least,
+                           double most) {
+    const double price = price_at(row, key), to = price_at(row, other);
+    if (price < 0 || to <= 0) return;
+    if (price < least * to * 0.999 || price > most * to * 1.001)
+        fail_msg("%s: %s is %g, beside %s of %g", model, key, price, other, to);
+}
+
+/* A price per thousand or million, of another kind or with a digit too few stands out beside its neighbours. */
+static void prices_of_an_entry_are_in_proportion(void **state) {
+    (void)state;
+    static const struct {
+        const char *kind, *beside;
+        double least, most;
+    } kinds[] = {{"output_cost_per_token", "input_cost_per_token", 0.5, 20},
+                 {"cache_read_input_token_cost", "input_cost_per_token", 0.005, 1},
+                 {"cache_creation_input_token_cost", "input_cost_per_token", 1, 1.5},
+                 {"cache_creation_input_token_cost_above_1hr", "input_cost_per_token", 1.5, 2.5}};
+    static const struct {
+        const char *suffix;
+        double least, most;
+    } variants[] = {{"_flex", 0.4, 0.7},
+                    {"_batches", 0.4, 0.7},
+                    {"_priority", 1, 2.6},
+                    {"_above_100k_tokens", 1.2, 5},
+                    {"_above_128k_tokens", 1.2, 2.1},
+                    {"_above_200k_tokens", 1.2, 2.1},
+                    {"_above_272k_tokens", 1.2, 2.1}};
+    json_t *table = load(STENO_SOURCE_DIR "/client/prices.json"), *row;
+    const char *model;
+    json_object_foreach(table, model, row) {
+        const bool embedding = !strcmp(text_of(row, "mode"), "embedding");
+        for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+            char key[128], beside[128];
+            if (kind || !embedding)
+                expect_between(model, row, kinds[kind].kind, kinds[kind].beside, kinds[kind].least, kinds[kind].most);
+            for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+                snprintf(key, sizeof key, "%s%s", kinds[kind].kind, variants[i].suffix);
+                expect_between(model, row, key, kinds[kind].kind, variants[i].least, variants[i].most);
+                snprintf(beside, sizeof beside, "%s%s", kinds[kind].beside, variants[i].suffix);
+                if (kind || !embedding) expect_between(model, row, key, beside, kinds[kind].least, kinds[kind].most);
+            }
+        }
+        if (embedding && price_at(row, "output_cost_per_token") > 0) fail_msg("%s: what does it complete?", model);
+        if (embedding && !strstr(model, "embed") && !strstr(model, "ada") && !strstr(model, "bge"))
+            fail_msg("%s: an embedding?", model);
+    }
+    json_decref(table);
+}
+
+/* Whether `dated` is `name` with the date of a snapshot, or -latest. */
+static bool is_snapshot(const char *dated, const char *name) {
+    const size_t size = strlen(name);
+    if (strncmp(dated, name, size) != 0) return false;
+    char form[16] = "";
+    for (size_t i = 0; dated[size + i] && i + 1 < sizeof form; i++)
+        form[i] = dated[size + i] >= '0' && dated[size + i] <= '9' ? 'd' : dated[size + i];
+    return !strcmp(form, "-latest") || !strcmp(form, "-dddddddd") || !strcmp(form, "@dddddddd") ||
+           !strcmp(form, "-dddd-dd-dd");
+}
+
+/* The same model at the same price is so in every tier, and for long prompts. */
+static void a_snapshot_at_its_familys_price_has_all_of_its_prices(void **state) {
+    (void)state;
+    json_t *table = load(STENO_SOURCE_DIR "/client/prices.json"), *row, *other, *value;
+    const char *model, *name, *key;
+    json_object_foreach(table, model, row) {
+        json_object_foreach(table, name, other) {
+            if (!is_snapshot(model, name) ||
+                strcmp(text_of(row, "litellm_provider"), text_of(other, "litellm_provider")) ||
+                price_at(row, "input_cost_per_token") != price_at(other, "input_cost_per_token") ||
+                price_at(row, "output_cost_per_token") != price_at(other, "output_cost_per_token"))
+                continue;
+            for (int back = 0; back < 2; back++) json_object_foreach(back ? other : row, key, value) {
+                    if (json_is_number(value) && price_at(back ? row : other, key) != json_number_value(value))
+                        fail_msg("%s and %s have not the same %s", model, name, key);
+                }
+        }
+    }
+    json_decref(table);
+}
+
 static void a_breakdown_names_prices_that_are_a_parents(void **state) {
     (void)state;
     static const char prices[] =
@@ -205,6 +293,33 @@ static void a_breakdown_names_prices_that_are_a_parents(void **state) {
                               "\"output\":[7,8000000]}");
     free(text);
     prices_release(&view);
+}
+
+static void names_of_providers_are_compared_without_regard_to_case(void **state) {
+    (void)state;
+    static const struct {
+        const char *provider, *model, *entry;
+    } cases[] = {{"OpenAI", "GPT-4o", "gpt-4o"},
+                 {NULL, "OpenAI/gpt-4o", "gpt-4o"},
+                 {"Azure", "gpt-4o", "azure/gpt-4o"},
+                 {"Vertex_AI", "gemini-2.5-pro", "vertex_ai/gemini-2.5-pro"},
+                 {"Together", "Qwen/Qwen3-235B-A22B-fp8-tput", "together_ai/Qwen/Qwen3-235B-A22B-fp8-tput"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        steno_cost cost;
+        if (built_in_cost(cases[i].provider, cases[i].model, tokens(1, 1, 0), &cost))
+            fail_msg("%s has no price", cases[i].model);
+        assert_string_equal(cost.price_model, cases[i].entry);
+    }
+}
+
+static void digits_that_are_no_date_make_no_snapshot(void **state) {
+    (void)state;
+    static const char *const others[] = {"gpt-4o-99999999", "gpt-4o-2024-13-01", "gpt-4o@20241200", "gpt-4o-10240101"};
+    steno_cost cost;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (built_in_cost("openai", others[i], tokens(1, 1, 0), &cost) != STENO_NOT_FOUND)
+            fail_msg("%s is priced as %s", others[i], cost.price_model);
+    assert_int_equal(built_in_cost("openai", "gpt-4o-2026-12-31", tokens(1, 1, 0), &cost), STENO_OK);
 }
 
 static void more_than_64_bits_hold_is_no_cost(void **state) {
@@ -235,7 +350,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_comes_out_as_by_hand),
         cmocka_unit_test(every_entry_of_the_table_is_sane),
+        cmocka_unit_test(prices_of_an_entry_are_in_proportion),
+        cmocka_unit_test(a_snapshot_at_its_familys_price_has_all_of_its_prices),
         cmocka_unit_test(a_breakdown_names_prices_that_are_a_parents),
+        cmocka_unit_test(names_of_providers_are_compared_without_regard_to_case),
+        cmocka_unit_test(digits_that_are_no_date_make_no_snapshot),
         cmocka_unit_test(more_than_64_bits_hold_is_no_cost),
         cmocka_unit_test(regions_are_read_from_hosts),
     };

@@ -162,6 +162,25 @@ static void utf8_is_told_from_what_only_looks_like_it(void **state) {
         assert_int_equal(utf8_valid_prefix(cases[i].text, strlen(cases[i].text)), cases[i].valid);
 }
 
+/* Text is looked at by words: what is not ASCII is found at each place in and around one. */
+static void utf8_is_checked_at_every_place(void **state) {
+    (void)state;
+    char text[36];
+    for (size_t size = 4; size <= sizeof text; size++)
+        for (size_t at = 0; at + 4 <= size; at++) {
+            memset(text, 'a', sizeof text);
+            memcpy(text + at, "\xF0\x9F\x98\x80", 4);
+            assert_int_equal(utf8_valid_prefix(text, size), size);
+            for (size_t cut = at; cut < size; cut++)
+                assert_int_equal(utf8_valid_prefix(text, cut), cut < at + 4 ? at : cut);
+            for (size_t wrong = 0; wrong < 4; wrong++) {
+                memcpy(text + at, "\xF0\x9F\x98\x80", 4);
+                text[at + wrong] = wrong ? 'a' : '\xFF';
+                assert_int_equal(utf8_valid_prefix(text, size), at);
+            }
+        }
+}
+
 /* Hostile bytes, each with the status that answers them. */
 static void hostile_msgpack_is_refused(void **state) {
     (void)state;
@@ -562,6 +581,7 @@ int main(void) {
         cmocka_unit_test(json_deeper_than_the_limit_becomes_text),
         cmocka_unit_test(invalid_utf8_is_repaired_when_written),
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
+        cmocka_unit_test(utf8_is_checked_at_every_place),
         cmocka_unit_test(hostile_msgpack_is_refused),
         cmocka_unit_test(damaged_events_never_crash_the_decoder),
         cmocka_unit_test(json_and_msgpack_are_the_same_value),

@@ -202,6 +202,9 @@ static void no_answer_and_garbage_are_tried_again(void **state) {
     } cases[] = {{"", "closed without an answer"},
                  {"\x16\x03\x01garbage\r\n\r\n", "not HTTP"},
                  {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this", "transfer closed"},
+                 {"HTTP/1.1 200 OK\r\nContent-Le", "within its answer"},
+                 {"HTTP/1.1 200 OK\r\n", "within its answer"},
+                 {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n", "within its answer"},
                  {"HTTP/1.1 200", ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         http_reply reply;
@@ -317,6 +320,32 @@ static void password_of_the_url_is_sent_and_not_said(void **state) {
     http_post_free(post);
 }
 
+/* A peer that says back what it was sent: no secret of it is in the message, also where the message ends in the midst of one. */
+static void what_is_said_back_hides_the_secrets(void **state) {
+    fixture *self = *state;
+    http_post *post;
+    http_reply reply;
+    steno_error error;
+    char url[300], text[1000];
+    snprintf(url, sizeof url, "http://ann:hushhush9@%s/hush5678901234567890hush/on?key=hush-key-9&b=1",
+             script_server_url(self->server) + strlen("http://"));
+    assert_int_equal(http_post_new(url, PATIENCE_MS, &post, &error), STENO_OK);
+    assert_int_equal(http_post_header(post, "Authorization: Bearer hush.hush.hush", &error), STENO_OK);
+    for (int before = 0; before < 130; before++) {
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 401 X\r\nConnection: close\r\n\r\n%0*d Bearer hush.hush.hush, "
+                 "/hush5678901234567890hush/on?key=hush-key-9&b=1, ann:hushhush9",
+                 before + 1, 0);
+        say(self, text, false);
+        http_post_send(post, "text/plain", "x", 1, NULL, &reply);
+        const delivery_result result = http_post_judge(post, &reply);
+        assert_non_null(strstr(result.why, "answered 401: 0"));
+        assert_null(strstr(result.why, "hu"));
+        if (!before) assert_non_null(strstr(result.why, "0 Bearer …, /…/on?key=…&b=1, ann:…"));
+    }
+    http_post_free(post);
+}
+
 /* Sends signals to this process once a request has arrived. */
 typedef struct sender {
     script_server *server;
@@ -377,6 +406,7 @@ int main(void) {
         TEST(nobody_there_is_said),
         TEST(hanging_peer_takes_no_longer_than_the_timeout),
         TEST(endless_reply_is_cut),
+        TEST(what_is_said_back_hides_the_secrets),
         TEST(message_has_the_first_line_and_nothing_unprintable),
         TEST(urls_are_checked_and_their_secrets_not_shown),
         TEST(password_of_the_url_is_sent_and_not_said),

@@ -64,6 +64,22 @@ static void every_byte_is_escaped_where_it_must_be(void **state) {
     }
 }
 
+/* Text is looked at by words: each byte at each place in and around one, beside neighbours that a borrow could reach. */
+static void what_is_special_is_found_at_every_place(void **state) {
+    (void)state;
+    static const char neighbours[] = {'a', ' ', '!', '#', '[', ']', '\x7f', '\x80', '\xff'};
+    char text[20];
+    for (size_t n = 0; n < sizeof neighbours; n++)
+        for (size_t size = 1; size <= sizeof text; size++)
+            for (size_t at = 0; at < size; at++)
+                for (int c = 0; c < 0x100; c++) {
+                    memset(text, neighbours[n], size);
+                    text[at] = (char)c;
+                    const bool special = c < 0x20 || c == '"' || c == '\\';
+                    assert_int_equal(json_text_plain(text, size), special ? at : size);
+                }
+}
+
 static void decoded_values_are_written_as_jansson_does(void **state) {
     (void)state;
     /* The last: {1: 2.5, "k": [nil, true, false, -3, 2^64 - 1, NaN, "\"", bin "ab", {}, []]} */
@@ -106,6 +122,7 @@ int main(void) {
         cmocka_unit_test(decoded_values_are_written_as_jansson_does),
         cmocka_unit_test(every_kind_of_value_is_written_as_jansson_does),
         cmocka_unit_test(every_byte_is_escaped_where_it_must_be),
+        cmocka_unit_test(what_is_special_is_found_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ static made make(const char *text, uint64_t offset, bool content) {
     assert_int_equal(steno_draft_finish(self.draft, &body, &size, &error), STENO_OK);
     assert_int_equal(steno_event_decode(body, size, &self.event, &error), STENO_OK);
     steno_event_set_offset(self.event, offset);
-    self.json = mixpanel_event(self.event, "LLM call", content, NOW_MS);
+    const call_cost cost = call_cost_of(self.event, NULL);
+    self.json = mixpanel_event(self.event, "LLM call", &cost, content, NOW_MS);
     assert_non_null(self.json);
     return self;
 }
@@ -54,7 +55,7 @@ static const json_t *property(const made *self, const char *name) {
 }
 
 #define CALL                                                                                                          \
-    "{\"event\":\"success\",\"call_id\":\"c1\",\"model\":\"gpt-4o\",\"provider\":\"openai\",\"call_type\":"           \
+    "{\"event\":\"success\",\"call_id\":\"c1\",\"model\":\"acme-1\",\"provider\":\"openai\",\"call_type\":"           \
     "\"completion\",\"stream\":true,"                                                                                 \
     "\"user\":\"ann\",\"start_time\":1700000000.25,\"completion_start_time\":1700000000.75,\"end_time\":1700000002."  \
     "25,\"time\":1700000003,"                                                                                         \
@@ -75,7 +76,7 @@ static void call_becomes_one_event_with_its_figures(void **state) {
                   "s:i, s:i, s:s, s:[s,s], s:{s:s,s:i}}}",
                   "event", "LLM call", "properties", "time", (json_int_t)1700000002250, "distinct_id", "ann",
                   "$insert_id", json_string_value(property(&self, "$insert_id")), "ip", 0, "mp_lib", "steno", "status",
-                  "success", "call_id", "c1", "call_type", "completion", "model", "gpt-4o", "provider", "openai",
+                  "success", "call_id", "c1", "call_type", "completion", "model", "acme-1", "provider", "openai",
                   "user", "ann", "finish_reason", "stop", "stream", 1, "attempts", 2, "prompt_tokens", 10,
                   "completion_tokens", 5, "total_tokens", 15, "cost_usd", 0.00125, "latency_ms", 2000,
                   "time_to_first_token_ms", 500, "app", "shop", "tags", "a", "b", "metadata", "team", "search", "n", 3);

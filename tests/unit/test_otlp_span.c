@@ -165,7 +165,7 @@ static void server_follows_from_the_base_url(void **state) {
         char json[256];
         otlp_call call;
         snprintf(json, sizeof json, "{\"event\":\"success\",\"call_id\":\"a\",\"api_base\":\"%s\"}", cases[i].url);
-        assert_true(otlp_call_read(&arena, otlp_check_event(1, json), &call));
+        assert_true(otlp_call_read(&arena, otlp_check_event(1, json), NULL, &call));
         if (cases[i].address) assert_string_equal(call.address, cases[i].address);
         if (!cases[i].address) assert_null(call.address);
         assert_int_equal(call.port, cases[i].port);
@@ -174,7 +174,7 @@ static void server_follows_from_the_base_url(void **state) {
     assert_true(otlp_call_read(&arena,
                                otlp_check_event(1, "{\"event\":\"success\",\"call_id\":\"a\",\"provider\":\"gemini\","
                                                    "\"api_base\":\"https://eu-aiplatform.googleapis.com/v1\"}"),
-                               &call));
+                               NULL, &call));
     assert_string_equal(call.provider, "gcp.vertex_ai");
 }
 
@@ -208,10 +208,32 @@ static void parameters_that_may_be_texts_stay_private(void **state) {
     otlp_call call;
     const char *const json = "{\"event\":\"success\",\"call_id\":\"a\",\"optional_params\":{\"temperature\":1,"
                              "\"instructions\":\"secret\",\"tool_choice\":\"auto\",\"tools\":[1]}}";
-    assert_true(otlp_call_read(&arena, otlp_check_event(1, json), &call));
+    assert_true(otlp_call_read(&arena, otlp_check_event(1, json), NULL, &call));
     assert_string_equal(otlp_parameters(&arena, &call, &PLAIN), "{\"temperature\":1,\"tool_choice\":\"auto\"}");
     assert_string_equal(otlp_parameters(&arena, &call, &FULL),
                         "{\"temperature\":1,\"instructions\":\"secret\",\"tool_choice\":\"auto\",\"tools\":[1]}");
+}
+
+/* Providers quote in their errors what they were asked, and a stop sequence is a text of the application's. */
+static void words_of_errors_and_stop_sequences_stay_private(void **state) {
+    (void)state;
+    const otlp_mapping labelled = {.attempts = OTLP_ATTEMPTS_ALL, .langfuse = true, .openinference = true};
+    const char *const failed = "{\"event\":\"failure\",\"call_id\":\"a\",\"optional_params\":{\"stop\":[\"secret\"]},"
+                               "\"error\":{\"type\":\"BadRequest\",\"message\":\"what is a secret?\",\"status\":400}}";
+    const char *const attempt = "{\"event\":\"post_api_call\",\"call_id\":\"a\",\"attempt\":1,"
+                                "\"error\":{\"type\":\"Connection\",\"message\":\"what is a secret?\"}}";
+    const Otlp__Span *span = otlp_span(&arena, otlp_check_event(1, failed), &labelled);
+    assert_null(strstr(otlp_check_attributes(span->attributes, span->n_attributes), "secret"));
+    assert_string_equal(span->status->message, "BadRequest, HTTP 400");
+    assert_string_equal(otlp_check_text(span->attributes, span->n_attributes, "langfuse.observation.status_message"),
+                        "BadRequest, HTTP 400");
+    span = otlp_span(&arena, otlp_check_event(1, attempt), &labelled);
+    assert_string_equal(span->status->message, "Connection");
+    span = otlp_span(&arena, otlp_check_event(1, failed), &FULL);
+    assert_string_equal(span->status->message, "what is a secret?");
+    assert_non_null(otlp_attribute(span->attributes, span->n_attributes, "gen_ai.request.stop_sequences"));
+    span = otlp_span(&arena, otlp_check_event(1, attempt), &FULL);
+    assert_string_equal(span->status->message, "what is a secret?");
 }
 
 int main(void) {
@@ -227,6 +249,7 @@ int main(void) {
         cmocka_unit_test_teardown(server_follows_from_the_base_url, clear),
         cmocka_unit_test_teardown(too_much_is_left_out_and_counted, clear),
         cmocka_unit_test_teardown(parameters_that_may_be_texts_stay_private, clear),
+        cmocka_unit_test_teardown(words_of_errors_and_stop_sequences_stay_private, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

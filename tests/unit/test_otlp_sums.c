@@ -25,7 +25,7 @@ static otlp_sums sums;
 
 static int begin(void **state) {
     (void)state;
-    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, START);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, START);
     return 0;
 }
 
@@ -100,6 +100,37 @@ static void events_of_no_call_move_the_offset_alone(void **state) {
     otlp_sums_add(&sums, otlp_check_event(9, "{\"event\":\"post_api_call\",\"call_id\":\"x\"}"));
     assert_null(request(OTLP_CUMULATIVE));
     assert_int_equal(sums.offset, 9);
+}
+
+static double total_of(const char *name) {
+    const Otlp__Metric *metric = metric_in(request(OTLP_CUMULATIVE), name);
+    double total = 0;
+    if (metric && metric->data_case == OTLP__METRIC__DATA_HISTOGRAM)
+        for (size_t i = 0; i < metric->histogram->n_data_points; i++) total += metric->histogram->data_points[i]->sum;
+    if (metric && metric->data_case == OTLP__METRIC__DATA_SUM)
+        for (size_t i = 0; i < metric->sum->n_data_points; i++) {
+            const Otlp__NumberPoint *point = metric->sum->data_points[i];
+            const bool whole = point->value_case == OTLP__NUMBER_POINT__VALUE_AS_INT;
+            total += whole ? (double)point->as_int : point->as_double;
+        }
+    return total;
+}
+
+/* One such event would spoil a counter for ever. */
+static void figures_that_nobody_means_are_not_added(void **state) {
+    (void)state;
+    add(1, "\"end_time\":1001.0,\"usage\":{\"prompt_tokens\":4611686018427387904,\"completion_tokens\":"
+           "4611686018427387904},"
+           "\"response_cost\":1e300");
+    add(2, "\"end_time\":1700000000.0,\"usage\":{\"prompt_tokens\":4611686018427387904,\"completion_tokens\":1e300},"
+           "\"response_cost\":-5.0");
+    add(3, "\"end_time\":1002.0,\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":-3},\"response_cost\":0.5");
+    assert_true(total_of("gen_ai.client.inference.usage.input_tokens") == 7);
+    assert_true(total_of("gen_ai.client.inference.operation.input_tokens") == 7);
+    assert_true(total_of("gen_ai.client.inference.usage.output_tokens") == 0);
+    assert_true(total_of("gen_ai.client.inference.operation.output_tokens") == 0);
+    assert_true(total_of("steno.cost") == 0.5);
+    assert_true(total_of("gen_ai.client.operation.duration") == 3);
 }
 
 static const char *labels_of(const char *name) {
@@ -198,7 +229,7 @@ static void sums_survive_their_file(void **state) {
     assert_int_equal(otlp_state_save(file, &sums, &error), STENO_OK);
     char *before = as_json();
     otlp_sums_end(&sums);
-    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, 7777);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, 7777);
     assert_true(otlp_state_load(file, &sums, &error));
     char *after = as_json();
     assert_string_equal(after, before);
@@ -211,7 +242,7 @@ static void sums_survive_their_file(void **state) {
     free(after);
     /* With other names it begins from zero, but counts nothing twice. */
     otlp_sums_end(&sums);
-    otlp_sums_begin(&sums, OTLP_SEMCONV_1_41, &NO_SET, 7777);
+    otlp_sums_begin(&sums, OTLP_SEMCONV_1_41, &NO_SET, NULL, 7777);
     assert_false(otlp_state_load(file, &sums, &error));
     assert_string_equal(error.message, "");
     assert_int_equal(sums.offset, 2);
@@ -223,7 +254,7 @@ static void sums_survive_their_file(void **state) {
     for (off_t size = about.st_size; size >= 0; size--) {
         assert_int_equal(truncate(otlp_state_path(file), size), 0);
         otlp_sums_end(&sums);
-        otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, 7777);
+        otlp_sums_begin(&sums, OTLP_SEMCONV_GENAI_0_1, &NO_SET, NULL, 7777);
         otlp_state_load(file, &sums, &error);
     }
     otlp_state_free(file);
@@ -248,6 +279,7 @@ static void deltas_begin_from_zero_and_count_on(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bounds_are_inclusive, begin, end),
+        cmocka_unit_test_setup_teardown(figures_that_nobody_means_are_not_added, begin, end),
         cmocka_unit_test_setup_teardown(event_is_counted_once, begin, end),
         cmocka_unit_test_setup_teardown(events_of_no_call_move_the_offset_alone, begin, end),
         cmocka_unit_test_setup_teardown(series_have_the_labels_of_the_conventions, begin, end),

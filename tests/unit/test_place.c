@@ -69,11 +69,28 @@ static void xdg_folders_are_used_without_it(void **state) {
     unsetenv("XDG_RUNTIME_DIR");
 }
 
+static void who_only_reads_makes_nothing(void **state) {
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "%s/missing/deep", base);
+    static place where;
+    steno_error error;
+    assert_int_equal(place_find(&where, path, &error), STENO_OK);
+    assert_string_equal(where.state, path);
+    assert_string_equal(where.log + strlen(path), "/log.db");
+    snprintf(path, sizeof path, "%s/missing", base);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(place_find(&where, base, &error), STENO_OK); /* and what is there is checked all the same */
+    assert_int_equal(access(where.spool, F_OK), -1);
+    assert_int_equal(place_find(&where, "/dev/null", &error), STENO_SYSTEM);
+}
+
 static void a_folder_that_others_can_enter_is_refused(void **state) {
     (void)state;
     chmod(base, 0750);
     static place where;
     steno_error error;
+    assert_int_equal(place_find(&where, base, &error), STENO_INVALID);
     assert_int_equal(place_open(&where, base, &error), STENO_INVALID);
     assert_non_null(strstr(error.message, "chmod 700"));
     assert_non_null(strstr(error.message, base));
@@ -119,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(steno_dir_alone_moves_everything),
         TEST(xdg_folders_are_used_without_it),
+        TEST(who_only_reads_makes_nothing),
         TEST(a_folder_that_others_can_enter_is_refused),
         TEST(a_folder_of_someone_else_is_refused),
         TEST(a_folder_whose_socket_paths_are_too_long_is_refused),

@@ -155,6 +155,52 @@ static void what_is_not_understood_is_told(void **state) {
     price_table_release(table);
 }
 
+static void a_price_as_a_text_is_a_number_of_json(void **state) {
+    (void)state;
+    static const char *const texts[] = {"0x10",  "inf",   "nan",   "1,5",   "1e-6x", "",
+                                        " 1e-6", "1e-6 ", "-1e-6", "1e999", "[1]",   "true"};
+    price_table *table;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "{\"a\":{\"input_cost_per_token\":\"%s\"}}", texts[i]);
+        assert_int_equal(price_table_parse("t", text, strlen(text), NULL, &table, NULL), STENO_OK);
+        if (table->count) fail_msg("\"%s\" is taken as %lld", texts[i], (long long)table->entries->rates->pico_dollars);
+        price_table_release(table);
+    }
+    static const char good[] = "{\"a\":{\"input_cost_per_token\":\"3e-07\"}}";
+    assert_int_equal(price_table_parse("t", good, strlen(good), NULL, &table, NULL), STENO_OK);
+    assert_int_equal(table->entries->rates->pico_dollars, 300000);
+    price_table_release(table);
+}
+
+/* An entry whose provider is no text would be everybody's. */
+static void what_is_to_be_a_text_is_one(void **state) {
+    (void)state;
+    heard ear = {""};
+    const price_listener listener = {NULL, on_invalid, &ear};
+    static const char text[] = "{\"a\":{\"input_cost_per_token\":1e-6,\"litellm_provider\":5},"
+                               "\"b\":{\"input_cost_per_token\":1e-6,\"base_model\":[\"c\"]}}";
+    price_table *table;
+    assert_int_equal(price_table_parse("t", text, strlen(text), &listener, &table, NULL), STENO_OK);
+    assert_string_equal(ear.text, "a: `litellm_provider` is not a text; b: `base_model` is not a text; ");
+    price_table_release(table);
+}
+
+static void the_usual_key_counts_before_an_old_one(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":{\"input_cost_per_token_cache_hit\":1e-6,\"cache_read_input_token_cost\":2e-6}}",
+        "{\"a\":{\"cache_read_input_token_cost\":2e-6,\"input_cost_per_token_cache_hit\":1e-6}}",
+        "{\"a\":{\"input_cost_per_token_cache_hit\":2e-6}}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        price_table *table;
+        assert_int_equal(price_table_parse("t", texts[i], strlen(texts[i]), NULL, &table, NULL), STENO_OK);
+        const price_rate *rate = price_entry_rate(table->entries, PRICE_CACHE_READ, STENO_TIER_STANDARD, 1);
+        assert_int_equal(rate->pico_dollars, 2000000);
+        price_table_release(table);
+    }
+}
+
 static void a_hostile_file_is_refused(void **state) {
     (void)state;
     static const char *const texts[] = {"",
@@ -226,6 +272,9 @@ int main(void) {
         TEST(the_users_own_come_before_imported_ones_and_those_before_built_in_ones),
         TEST(a_change_is_noticed_and_damage_leaves_what_was_there),
         cmocka_unit_test(what_is_not_understood_is_told),
+        cmocka_unit_test(a_price_as_a_text_is_a_number_of_json),
+        cmocka_unit_test(what_is_to_be_a_text_is_one),
+        cmocka_unit_test(the_usual_key_counts_before_an_old_one),
         cmocka_unit_test(a_hostile_file_is_refused),
         TEST(threads_and_children_price_while_the_file_changes),
     };

@@ -259,6 +259,9 @@ static void an_event_that_the_disk_has_no_room_for_goes_by_the_bus(void **state)
 
 static void a_forked_child_is_a_publisher_of_its_own(void **state) {
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* gcc 12's takes the child's sender for its parent's, whose stack it has */
+#endif
     publisher *self = open_publisher();
     steno_receipt mine, childs;
     assert_int_equal(publish(self, 10, &mine), STENO_OK);

@@ -9,21 +9,11 @@
 #include <cmocka.h>
 
 #include "client/sse.h"
-
-/* Each event as "name|data\n". */
-static steno_status note(const char *name, const char *data, size_t size, void *ctx) {
-    buffer *out = ctx;
-    assert_int_equal(strlen(data), size);
-    buffer_add(out, name, strlen(name));
-    buffer_add(out, "|", 1);
-    buffer_add(out, data, size);
-    buffer_add(out, "~", 1);
-    return STENO_OK;
-}
+#include "tests/unit/record_note.h"
 
 static void expect(const char *stream, size_t split, const char *events) {
     buffer out = {0};
-    sse parser = {.on_event = note, .ctx = &out};
+    sse parser = {.on_event = record_note, .ctx = &out};
     size_t size = strlen(stream);
     for (size_t at = 0; at < size; at += split)
         assert_int_equal(sse_feed(&parser, stream + at, size - at < split ? size - at : split, NULL), STENO_OK);
@@ -67,7 +57,7 @@ static void every_split_gives_the_same_events(void **state) {
 static void an_event_without_end_is_refused(void **state) {
     (void)state;
     buffer out = {0};
-    sse parser = {.on_event = note, .ctx = &out};
+    sse parser = {.on_event = record_note, .ctx = &out};
     static char bytes[1 << 20];
     memset(bytes, 'x', sizeof bytes);
     steno_status status = STENO_OK;
@@ -83,16 +73,10 @@ static void an_event_without_end_is_refused(void **state) {
     buffer_free(&out);
 }
 
-static steno_status refuse(const char *name, const char *data, size_t size, void *ctx) {
-    (void)name, (void)data, (void)size;
-    ++*(int *)ctx;
-    return STENO_FAILED;
-}
-
 static void the_receiver_can_end_it(void **state) {
     (void)state;
     int calls = 0;
-    sse parser = {.on_event = refuse, .ctx = &calls};
+    sse parser = {.on_event = record_refuse, .ctx = &calls};
     assert_int_equal(sse_feed(&parser, "data: a\n\ndata: b\n\n", 18, NULL), STENO_FAILED);
     assert_int_equal(calls, 1);
     sse_free(&parser);

@@ -341,6 +341,7 @@ static void a_log_of_version_1_is_brought_up_to_date(void **state) {
     assert_int_equal(ask("SELECT sum(calls) FROM spend WHERE kind = 'tag' AND name = ''"), 2);
     assert_int_equal(ask("SELECT count(*) FROM cost WHERE price_source = 'built-in'"), 1);
     assert_int_equal(ask("SELECT count(*) FROM calls WHERE cost_source = 'reported'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM cost WHERE json_extract(facts, '$.not_kept')"), 3);
     check_columns();
     assert_int_equal(ask("SELECT (SELECT count(*) FROM budget_alert) + (SELECT count(*) FROM cost_old) + (SELECT "
                          "count(*) FROM recost)"),

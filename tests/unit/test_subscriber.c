@@ -72,6 +72,15 @@ static void append(fake_daemon *fake, size_t count) {
     for (size_t i = 0; i < count; i++) fake_append(fake, "success", "c");
 }
 
+/* One that has read the journal, which has so many events, and now waits for the live stream. */
+static steno_subscriber *caught_up(fake_daemon *fake, size_t count) {
+    append(fake, count);
+    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
+    expect(fake, subscriber, 1, count);
+    expect_nothing(fake, subscriber);
+    return subscriber;
+}
+
 static void end(fake_daemon *fake, steno_subscriber *subscriber) {
     steno_subscriber_free(subscriber);
     fake_free(fake);
@@ -99,10 +108,7 @@ static void replay_meets_live_without_hole_or_overlap(void **state) {
 static void hole_in_the_live_stream_is_replayed(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
-    append(fake, 3);
-    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
-    expect(fake, subscriber, 1, 3);
-    expect_nothing(fake, subscriber);
+    steno_subscriber *subscriber = caught_up(fake, 3);
     append(fake, 25);
     fake_publish(fake, 4);
     fake_publish(fake, 5);
@@ -128,10 +134,7 @@ static void heartbeat_tells_an_idle_subscriber_what_it_missed(void **state) {
 static void duplicates_are_skipped(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
-    append(fake, 3);
-    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
-    expect(fake, subscriber, 1, 3);
-    expect_nothing(fake, subscriber);
+    steno_subscriber *subscriber = caught_up(fake, 3);
     for (uint64_t offset = 1; offset <= 3; offset++) fake_publish(fake, offset);
     fake_heartbeat(fake, 3);
     expect_nothing(fake, subscriber);
@@ -158,9 +161,7 @@ static void events_of_other_topics_leave_no_hole(void **state) {
 static void restart_of_the_daemon_is_bridged(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
-    append(fake, 5);
-    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
-    expect(fake, subscriber, 1, 5);
+    steno_subscriber *subscriber = caught_up(fake, 5);
     fake_restart(fake);
     append(fake, 5);
     uint64_t offset = 0;
@@ -177,10 +178,7 @@ static void restart_of_the_daemon_is_bridged(void **state) {
 static void another_log_is_read_from_its_beginning(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
-    append(fake, 8);
-    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
-    expect(fake, subscriber, 1, 8);
-    expect_nothing(fake, subscriber);
+    steno_subscriber *subscriber = caught_up(fake, 8);
     fake_heartbeat(fake, 5); /* old news: not a new log */
     expect_nothing(fake, subscriber);
     assert_int_equal(counts_of(subscriber).new_logs, 0);
@@ -217,10 +215,7 @@ static void what_is_no_event_is_counted_and_skipped(void **state) {
 static void messages_of_wrong_frames_are_counted_and_skipped(void **state) {
     (void)state;
     fake_daemon *fake = fake_new();
-    append(fake, 1);
-    steno_subscriber *subscriber = SUBSCRIBE(fake, .from = STENO_FROM_BEGINNING);
-    expect(fake, subscriber, 1, 1);
-    expect_nothing(fake, subscriber);
+    steno_subscriber *subscriber = caught_up(fake, 1);
     const char *const frames[] = {"success.", "\0\0\0\0\0\0\0\0", "x", "y"};
     fake_publish_raw(fake, 1, frames, (const size_t[]){8});
     fake_publish_raw(fake, 2, frames, (const size_t[]){8, 8});

@@ -415,29 +415,18 @@ static void records_of_any_shape_do_no_harm(void **state) {
                       "\"message\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":\"stop\"}]}");
 }
 
-static steno_status ignore(json_t *chunk, void *ctx) {
-    (void)chunk;
-    (void)ctx;
-    return STENO_OK;
-}
-
 static void records_that_are_none_are_corrupt(void **state) {
     (void)state;
-    static const char *const records[] = {"[]",
-                                          "7",
-                                          "{}",
-                                          "{\"contentBlockIndex\":-1}",
-                                          "{\"contentBlockIndex\":256}",
-                                          "{\"contentBlockIndex\":4294967296}",
-                                          "{\"contentBlockIndex\":\"0\"}"};
-    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
-        wire_stream stream = {.ask = &chat, .on_chunk = ignore};
-        json_t *record = json_loads(records[i], JSON_DECODE_ANY, NULL);
-        steno_error error;
-        assert_int_equal(wire_bedrock.record(&stream, "contentBlockDelta", record, &error), STENO_CORRUPT);
-        json_decref(record);
-        wire_stream_free(&stream);
-    }
+    static const wire_case cases[] = {
+        {"contentBlockDelta\n[]", STENO_CORRUPT},
+        {"contentBlockDelta\n7", STENO_CORRUPT},
+        {"contentBlockDelta\n{}", STENO_CORRUPT},
+        {"contentBlockDelta\n{\"contentBlockIndex\":-1}", STENO_CORRUPT},
+        {"contentBlockDelta\n{\"contentBlockIndex\":256}", STENO_CORRUPT},
+        {"contentBlockDelta\n{\"contentBlockIndex\":4294967296}", STENO_CORRUPT},
+        {"contentBlockDelta\n{\"contentBlockIndex\":\"0\"}", STENO_CORRUPT},
+    };
+    wire_check_records(&chat, &wire_bedrock, cases, sizeof cases / sizeof *cases);
 }
 
 static void exceptions_are_failures_of_their_type(void **state) {

@@ -73,6 +73,17 @@ void wire_check_reply(const wire_ask *ask, const wire *which, const char *native
     json_decref(json);
 }
 
+void wire_check_reply_fails(const wire_ask *ask, const wire *which, const char *native, steno_status status,
+                            const char *type) {
+    steno_error error = {0};
+    json_t *json = read(native);
+    const json_t *raw;
+    if (which->reply(ask, json, &raw, &error)) fail_msg("it is taken for a reply: %s", native);
+    assert_int_equal(error.status, status);
+    assert_string_equal(error.type, type);
+    json_decref(json);
+}
+
 static steno_status add(json_t *chunk, void *ctx) {
     const char *text;
     steno_error error;
@@ -80,17 +91,22 @@ static steno_status add(json_t *chunk, void *ctx) {
     return STENO_OK;
 }
 
+static steno_status feed_one(wire_stream *stream, const wire *which, const char *text, steno_error *error) {
+    const char *end = strchr(text, '\n');
+    char name[64] = "";
+    if (end) memcpy(name, text, (size_t)(end - text));
+    json_t *record = read(end ? end + 1 : text);
+    const steno_status status = which->record(stream, name, record, error);
+    json_decref(record);
+    return status;
+}
+
 /* Feeds the records; returns what the last one did. */
 static steno_status feed(wire_stream *stream, const wire *which, const char *const *records, steno_error *error) {
     steno_status status = STENO_OK;
     for (; *records; records++) {
         assert_int_equal(status, STENO_OK);
-        const char *end = strchr(*records, '\n');
-        char name[64] = "";
-        if (end) memcpy(name, *records, (size_t)(end - *records));
-        json_t *record = read(end ? end + 1 : *records);
-        status = which->record(stream, name, record, error);
-        json_decref(record);
+        status = feed_one(stream, which, *records, error);
     }
     return status;
 }
@@ -119,6 +135,21 @@ void wire_check_stream_fails(const wire_ask *ask, const wire *which, const char 
     assert_int_equal(feed(&stream, which, records, &error), STENO_FAILED);
     assert_string_equal(error.type, type);
     assembly_free(&assembly);
+    wire_stream_free(&stream);
+}
+
+static steno_status ignore(json_t *chunk, void *ctx) {
+    (void)chunk;
+    (void)ctx;
+    return STENO_OK;
+}
+
+void wire_check_records(const wire_ask *ask, const wire *which, const wire_case *cases, size_t count) {
+    wire_stream stream = {.ask = ask, .on_chunk = ignore};
+    for (size_t i = 0; i < count; i++) {
+        steno_error error = {0};
+        if (feed_one(&stream, which, cases[i].record, &error) != cases[i].status) fail_msg("%s", cases[i].record);
+    }
     wire_stream_free(&stream);
 }
 
