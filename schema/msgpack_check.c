@@ -7,6 +7,8 @@
 #include "schema/utf8.h"
 
 #define CHECK_DEPTH_MAX 64
+#define EXTENSION_TIMESTAMP 0xFF /* -1 */
+#define NANOSECONDS 1000000000
 
 /* What one header says: bytes of the header itself, bytes of payload, values nested in it. */
 typedef struct header {
@@ -15,6 +17,7 @@ typedef struct header {
     uint64_t children;
     bool container, map;
     bool string;
+    bool extension; /* the payload begins with its type */
 } header;
 
 static uint64_t big_endian(const uint8_t *p, size_t size) {
@@ -82,7 +85,10 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
     case 0xD5:
     case 0xD6:
     case 0xD7:
-    case 0xD8: out->payload = 1 + (UINT64_C(1) << (c - 0xD4)); return true;
+    case 0xD8:
+        out->payload = 1 + (UINT64_C(1) << (c - 0xD4));
+        out->extension = true;
+        return true;
     default: return false; /* 0xC1 is never used */
     }
     if (left < 1 + length) return false;
@@ -96,9 +102,19 @@ static bool read_header(const uint8_t *p, size_t left, header *out) {
         out->children = 2 * value;
     } else {
         out->string = c >= 0xD9 && c <= 0xDB;
+        out->extension = extra > 0;
         out->payload = value + extra;
     }
     return true;
+}
+
+/* msgpack's own extension: seconds in 4 bytes; 30 bits of nanoseconds and 34 of seconds; nanoseconds in 4 bytes and seconds in 8. Decoders know it, and
+ * refuse a whole message for a wrong one.
+ */
+static bool timestamp_good(const uint8_t *p, uint64_t size) {
+    if (size == 4) return true;
+    if (size != 8 && size != 12) return false;
+    return (size == 8 ? big_endian(p, 4) >> 2 : big_endian(p, 4)) < NANOSECONDS;
 }
 
 /* A decoder of Python's or JavaScript's refuses a whole message for one key that is neither string nor number. */
@@ -125,6 +141,8 @@ steno_status msgpack_check(const void *bytes, size_t size, unsigned depth_max, s
         at += head.size;
         if (head.string && utf8_valid_prefix((const char *)p + at, (size_t)head.payload) != head.payload)
             return steno_fail(error, STENO_CORRUPT, "the string at byte %zu is not UTF-8", at);
+        if (head.extension && p[at] == EXTENSION_TIMESTAMP && !timestamp_good(p + at + 1, head.payload - 1))
+            return steno_fail(error, STENO_CORRUPT, "the extension at byte %zu is no timestamp", at);
         at += (size_t)head.payload;
         while (depth > 0 && open[depth - 1] == 0) depth--;
         if (depth > 0) open[depth - 1]--;

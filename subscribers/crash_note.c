@@ -88,3 +88,8 @@ void crash_note_end(crash_note *self) {
     self->note.in_hand = 0;
     write_note(self);
 }
+
+void crash_note_clear(crash_note *self) {
+    self->note.suspect = self->note.deaths = 0;
+    write_note(self);
+}

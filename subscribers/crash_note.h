@@ -20,5 +20,7 @@ uint64_t crash_note_deaths(const crash_note *self, uint64_t offset);
 /* It is in hand from now on, and no more. A disk that takes no note keeps nobody from working: then a crash is not counted. */
 void crash_note_begin(crash_note *self, uint64_t offset);
 void crash_note_end(crash_note *self);
+/* The event that was counted is dealt with: if it comes again, it is counted anew. */
+void crash_note_clear(crash_note *self);
 
 #endif

@@ -15,8 +15,9 @@ static void tell(health *self) {
 
 void health_begin(health *self, const program *who, steno_subscriber *subscriber, uint64_t dead_letters) {
     *self = (health){.program = who, .subscriber = subscriber, .dead_letters = dead_letters};
-    /* Whatever an earlier life of ours said last. */
+    /* Whatever an earlier life of ours said last is taken back, unless this one ends of the same before. */
     self->told = true;
+    self->tell_at = clock_after(HEALTH_BEGIN_MS);
 }
 
 void health_problem(health *self, const char *what) {

@@ -10,6 +10,8 @@
 /* How often what has not changed is told to the daemon again, and the log. */
 #define HEALTH_AGAIN_MS 10000
 #define HEALTH_LOG_AGAIN_MS 600000
+/* A life that lasts so long is well unless it says otherwise. */
+#define HEALTH_BEGIN_MS 10000
 /* Between two tellings of how many dead letters there are. */
 #define HEALTH_COUNT_MS 1000
 

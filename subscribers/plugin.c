@@ -142,6 +142,7 @@ static bool bury(plugin *self, const steno_event *event, const char *why) {
         health_problem(&self->health, error.message);
         if (stop_signal_wait(BURY_PAUSE_MS)) return false;
     }
+    crash_note_clear(self->note);
     const uint64_t count = dead_letter_count(self->letters);
     program_say(&PROGRAM, "event %" PRIu64 " is put aside in %s, which has %" PRIu64 ": %s", steno_event_offset(event),
                 dead_letter_path(self->letters), count, why);

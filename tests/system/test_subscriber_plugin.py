@@ -200,12 +200,17 @@ class Plugin(test_subscribers.SubscriberTest):
         self.assertEqual(letter["event"]["call_id"], self.sql("select call_id from event where offset = 7")[0]["call_id"])
         status = self.control("status")
         (child,) = [child for child in status["children"] if child["name"] == "crashing"]
-        self.assertEqual((child["state"], child["restarts"], child["last_exit"]), ("running", 3, "signal 11"))
+        self.assertEqual((child["state"], child["restarts"], child["last_exit"]), ("running", 3, "signal 9"))
         told = lambda: [one for one in self.control("status")["subscribers"] if one["name"] == "crashing" and one["dead_letters"] == 1 and not one["problem"]]
         wait_for(told, "the dead letter in the status")
         self.assertIn("1 event put aside in dead-letters/crashing.jsonl", self.steno("status").stdout)
         # What stands before it came twice at most: the cursor was stored when it was known what to expect.
         self.assertIn((self.dir / "stenod.log").read_text().count(f"[crashing] {lines[0][:100]}"), (1, 2))
+        # When the reason is gone, the same plug-in takes it.
+        (self.dir / "doom").write_text("")
+        self.steno("replay", "--to", "crashing", "--from", "7")
+        wait_for(lambda: self.sql("select offset from subscriber where name = 'crashing'") == [{"offset": len(lines)}], "the plug-in to come to the end again")
+        self.assertEqual(len(self.letters("crashing")), 1)
 
     def test_what_is_counted_are_lives_in_a_row_that_ended_on_the_same_event(self):
         self.start_daemon()
@@ -216,7 +221,7 @@ class Plugin(test_subscribers.SubscriberTest):
         def live(until):
             """A life that ends on event `until`."""
             doom.write_text(f"{until}\n")
-            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", HOOKS).wait(PATIENCE), -signal.SIGSEGV, self.logs())
+            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", HOOKS).wait(PATIENCE), -signal.SIGKILL, self.logs())
 
         for until in (20, 9, 20, 9, 20):
             live(until)
@@ -231,7 +236,7 @@ class Plugin(test_subscribers.SubscriberTest):
         shutil.copy(HOOKS, again)
         self.steno("replay", "--to", "unlucky", "--from", "20")
         for _ in range(2):
-            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", again).wait(PATIENCE), -signal.SIGSEGV)
+            self.assertEqual(self.plugin("--name", "unlucky", "--retries", "1", again).wait(PATIENCE), -signal.SIGKILL)
         shutil.copy(HOOKS, again)
         doom.write_text("0\n")
         self.plugin("--name", "unlucky", "--retries", "1", again)

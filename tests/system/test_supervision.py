@@ -1,8 +1,10 @@
 """Subscribers that stenod runs: reload, order of stopping, and children that misbehave."""
 
+import fcntl
 import os
 import pathlib
 import pty
+import select
 import signal
 import sys
 import termios
@@ -252,7 +254,6 @@ class Stopping(SupervisionTest):
         def take_terminal():
             signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup
             os.setsid()
-            import fcntl
             fcntl.ioctl(child, termios.TIOCSCTTY, 0)
 
         daemon = self.start("stenod", "--no-subscribers", preexec_fn=take_terminal)
@@ -316,6 +317,27 @@ class Misbehaving(SupervisionTest):
         cpu = sum(int(n) for n in pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]) / os.sysconf("SC_CLK_TCK")
         self.assertLess(cpu, 0.5 * (time.monotonic() - began) + 1)
         self.assertEqual(self.stop(daemon), 0)
+
+    def test_a_log_that_nobody_reads_stalls_nothing(self):
+        flood = self.script("flood.py", "while True:\n    os.write(1, b'x' * 1000 + b'\\n')\n")
+        self.configure(**{f"flood{n}": flood for n in range(3)})
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 65536)
+        daemon = self.start("stenod", stderr=writer)
+        wait_for(lambda: not select.select([], [writer], [], 0)[1], "the pipe to be full")
+        os.close(writer)
+        wait_for(self.ping, "stenod to answer")
+        peer = Peer(self)
+        for seq in range(1, 21):
+            peer.send(seq)
+        self.wait_for_rows(20, "select 1 from event where event = 'test.event'")
+        text = b""
+        while b"lines before it that nobody read" not in text:
+            text += os.read(reader, 65536)
+        self.assertIn(b" at work in ", text)
+        wait_for(self.ping, "stenod to answer")
+        os.close(reader)
+        self.assertEqual(self.stop(daemon), 0, "nor does one that is gone")
 
     def test_the_last_words_are_not_lost(self):
         talk = self.script("talk.py", "sys.stdout.write('x' * 5000 + '\\n' + 'line\\n' * 50 + 'the very last')\n")

@@ -332,6 +332,26 @@ class Trouble(WebhookTest):
         self.webhook()
         self.assertEqual([event["call_id"] for event in self.wait_for_events(3)], calls)
 
+    def test_receiver_that_is_gone_shows_in_the_status_for_as_long_as_it_lasts(self):
+        self.receiver.plan = [410] * 4
+        (self.dir / "stenod.ini").write_text(f"[subscriber hook]\ncommand = steno-webhook {self.receiver.url}\n")
+        self.start_daemon()
+        call = self.emit(self.publisher())
+        since = set()
+
+        def third():
+            status = self.control("status")
+            since.update(one["problem_since"] for one in status["subscribers"] if one["problem"])
+            return status["children"][0]["restarts"] >= 3 and status
+
+        status = wait_for(third, "three lives of it" + self.logs())
+        self.assertEqual(len(since), 1, "one problem, not one for each life")
+        self.assertEqual(status["children"][0]["last_exit"], "exited with 1")
+        said = self.steno("status").stdout
+        self.assertRegex(said, r"steno-webhook: .*answered 410 Gone: it wants no more events\. .*stenod\.ini.* \(for ")
+        self.assertEqual([event["call_id"] for event in self.wait_for_events(1)], [call])
+        wait_for(lambda: not self.control("status")["subscribers"][0]["problem"], "it to be well")
+
 
 class CommandLine(WebhookTest):
     def test_usage(self):

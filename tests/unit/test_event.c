@@ -220,12 +220,12 @@ static void hostile_msgpack_is_refused(void **state) {
         assert_null(event);
         assert_int_not_equal(strlen(error.message), 0);
     }
-    /* Keys that other languages' decoders do not take, on any level, and those that they do. */
+    /* Keys and timestamps that other languages' decoders do not take, on any level, and those that they do. */
     static const struct {
         const char *bytes;
         size_t size;
         steno_status status;
-    } keys[] = {
+    } strict[] = {
         {"\x81\xC0\x01", 3, STENO_CORRUPT},      /* nil */
         {"\x81\xC3\x01", 3, STENO_CORRUPT},      /* true */
         {"\x81\x80\x01", 3, STENO_CORRUPT},      /* a map */
@@ -233,15 +233,24 @@ static void hostile_msgpack_is_refused(void **state) {
         {"\x81\xC4\x01k\x01", 5, STENO_CORRUPT}, /* bytes */
         {"\x81\xD4\x05k\x01", 5, STENO_CORRUPT}, /* an extension */
         {"\x92\x01\x82\xA1k\xC0\xC0\x01", 8, STENO_CORRUPT},
+        {"\xD4\xFF\x01", 3, STENO_CORRUPT}, /* a timestamp of one byte */
+        {"\xC7\x00\xFF", 3, STENO_CORRUPT},
+        {"\xD7\xFF\xFF\xFF\xFF\xFF\x00\x00\x00\x00", 10, STENO_CORRUPT}, /* of more nanoseconds than a second has */
+        {"\xD6\xFF\xFF\xFF\xFF\xFF", 6, STENO_OK},
+        {"\xD7\xFF\xEE\x6B\x27\xFF\xFF\xFF\xFF\xFF", 10, STENO_OK},
+        {"\xD7\xFF\xEE\x6B\x28\x00\xFF\xFF\xFF\xFF", 10, STENO_CORRUPT},
+        {"\xC7\x0C\xFF\x3B\x9A\xC9\xFF\x80\x00\x00\x00\x00\x00\x00\x00", 15, STENO_OK},
+        {"\xC7\x0C\xFF\x3B\x9A\xCA\x00\x80\x00\x00\x00\x00\x00\x00\x00", 15, STENO_CORRUPT},
+        {"\xC7\x00\x05", 3, STENO_OK}, /* another extension may be anything */
         {"\x81\x05\xC0", 3, STENO_OK}, /* a number */
         {"\x81\xFF\xC0", 3, STENO_OK},
         {"\x81\xCD\x01\x02\xC0", 5, STENO_OK},
         {"\x81\xA1k\x82\x05\x91\xC0\xA0\xC2", 9, STENO_OK},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; i < sizeof strict / sizeof *strict; i++) {
         steno_error error;
-        if (msgpack_check(keys[i].bytes, keys[i].size, STENO_EVENT_DEPTH_MAX, 100, &error) != keys[i].status)
-            fail_msg("key %zu", i);
+        if (msgpack_check(strict[i].bytes, strict[i].size, STENO_EVENT_DEPTH_MAX, 100, &error) != strict[i].status)
+            fail_msg("case %zu", i);
     }
     char deep[64];
     memset(deep, '\x91', sizeof deep);
