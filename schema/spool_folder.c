@@ -11,7 +11,7 @@
 #include "schema/clean.h"
 #include "schema/spool_format.h"
 
-/* A folder whose lock was never taken is somebody's leftover after so long; making one takes microseconds. */
+/* A folder whose lock nobody holds is somebody's leftover after so long; making one takes microseconds. */
 #define FRESH_SECONDS_MAX 60
 
 CLEANUP_FUNCTION(clean_dir, DIR, closedir)
@@ -20,13 +20,17 @@ static void lock_path(char out[SPOOL_PATH_BYTES], const char *folder) {
     snprintf(out, SPOOL_PATH_BYTES, "%.*s/" SPOOL_LOCK_NAME, (int)(SPOOL_PATH_BYTES - 8), folder);
 }
 
+static bool is_locked(const char *path) {
+    cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
 bool spool_owner_alive(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]) {
     char folder[SPOOL_PATH_BYTES], path[SPOOL_PATH_BYTES];
     spool_folder_path(folder, spool_folder, publisher, false);
     lock_path(path, folder);
-    cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK;
+    return is_locked(path);
 }
 
 size_t spool_bytes(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES]) {
@@ -92,13 +96,15 @@ steno_status spool_release(const char *spool_folder, const uint8_t publisher[SPO
     return STENO_OK;
 }
 
-/* Deletes a folder that somebody began to make and was killed over. */
+/* Deletes a folder that somebody began to make and was killed over. Where this process's clock and the file system's differ its age says nothing: a
+ * folder that is not locked yet may be swept away under its maker's hands, who then makes it again.
+ */
 static void sweep_fresh(const char *spool_folder, const char *name) {
     char folder[SPOOL_PATH_BYTES], lock[SPOOL_PATH_BYTES];
     snprintf(folder, sizeof folder, "%.*s/%.64s", PLACE_PATH_BYTES, spool_folder, name);
     lock_path(lock, folder);
     struct stat made;
-    if (stat(folder, &made) || time(NULL) - made.st_mtime < FRESH_SECONDS_MAX) return;
+    if (stat(folder, &made) || time(NULL) - made.st_mtime < FRESH_SECONDS_MAX || is_locked(lock)) return;
     unlink(lock);
     rmdir(folder);
 }

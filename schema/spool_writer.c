@@ -126,6 +126,9 @@ static void segment_remove(const spool_writer *writer, segment *which) {
     unlink(path);
 }
 
+/* A folder in the making that was swept away as somebody's leftover (spool_folder.c) is made again, so often. */
+#define MAKE_TRIES_MAX 10
+
 /* Locks `path` for this process; the lock ends with it, whatever ends it, and is not passed on to children. */
 static int lock_file(const char *path) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -137,6 +140,21 @@ static int lock_file(const char *path) {
     return fd;
 }
 
+/* Makes the folder with its lock, under another name until both are there. Returns the lock, or -1 with errno. */
+static int make_folder(const char *fresh, const char *folder) {
+    char lock[SPOOL_PATH_BYTES + 8];
+    snprintf(lock, sizeof lock, "%s/" SPOOL_LOCK_NAME, fresh);
+    if (mkdir(fresh, 0700)) return -1;
+    int fd = lock_file(lock);
+    if (fd >= 0 && !rename(fresh, folder)) return fd;
+    const int failed = errno;
+    if (fd >= 0) close(fd);
+    unlink(lock);
+    rmdir(fresh);
+    errno = failed;
+    return -1;
+}
+
 steno_status spool_writer_open(const char *spool_folder, const uint8_t publisher[SPOOL_PUBLISHER_BYTES],
                                size_t bytes_max, spool_writer **out, steno_error *error) {
     *out = NULL;
@@ -146,19 +164,13 @@ steno_status spool_writer_open(const char *spool_folder, const uint8_t publisher
     writer->bytes_max = bytes_max;
     spool_folder_path(writer->folder, spool_folder, publisher, false);
 
-    char fresh[SPOOL_PATH_BYTES], lock[SPOOL_PATH_BYTES + 8];
+    char fresh[SPOOL_PATH_BYTES];
     spool_folder_path(fresh, spool_folder, publisher, true);
-    snprintf(lock, sizeof lock, "%s/" SPOOL_LOCK_NAME, fresh);
-    writer->lock_fd = -1;
-    bool made = !mkdir(fresh, 0700);
-    if (made) writer->lock_fd = lock_file(lock);
-    if (writer->lock_fd < 0 || rename(fresh, writer->folder)) {
+    int tries = 0;
+    do writer->lock_fd = make_folder(fresh, writer->folder);
+    while (writer->lock_fd < 0 && errno == ENOENT && ++tries < MAKE_TRIES_MAX);
+    if (writer->lock_fd < 0) {
         steno_fail(error, STENO_SYSTEM, "cannot make the spool %s: %s", writer->folder, strerror(errno));
-        if (writer->lock_fd >= 0) close(writer->lock_fd);
-        if (made) {
-            unlink(lock);
-            rmdir(fresh);
-        }
         free(writer);
         return STENO_SYSTEM;
     }

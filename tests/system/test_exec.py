@@ -74,8 +74,8 @@ class ExecTest(SubscriberTest):
         rows = self.sql("select offset from subscriber where name = ?", name)
         return rows[0]["offset"] if rows else 0
 
-    def wait_for_cursor(self, offset):
-        wait_for(lambda: self.cursor() == offset, f"the cursor to be {offset}, not {self.cursor()}{self.logs()}")
+    def wait_for_cursor(self, offset, seconds=PATIENCE):
+        wait_for(lambda: self.cursor() == offset, f"the cursor to be {offset}, not {self.cursor()}{self.logs()}", seconds)
 
     def status(self, name="worker"):
         listed = [one for one in self.control("status")["subscribers"] if one["name"] == name]
@@ -370,7 +370,7 @@ sys.stdin.read()
         self.emit_many(50)
         self.start_exec("--stream", "--ack", "--", "sh", "-c", 'head -c 100000000 /dev/zero & head -c 30000000 /dev/zero | tr "\\0" "\\n"; wait; echo; while read -r line; do echo "$line" | jq .offset; done')
         program = self.processes[-1]
-        self.wait_for_cursor(50)
+        self.wait_for_cursor(50, 10 * PATIENCE)  # 130 MB go before
         peak = int(next(line for line in pathlib.Path(f"/proc/{program.pid}/status").read_text().splitlines() if line.startswith("VmHWM")).split()[1])
         self.assertLess(peak, 40_000)
 

@@ -60,7 +60,7 @@ def make(folder, *commands, needs, required=False):
 
 
 def node(name):
-    folder = make("node", ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"), needs=("node", "npm"), required=True)
+    folder = make("node", ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5", "--loglevel=error"), needs=("node", "npm"), required=True)
     return [shutil.which("node"), folder / name]
 
 

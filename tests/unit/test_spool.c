@@ -1,5 +1,6 @@
 /* Tests of schema/spool_*.c: what is appended is read, once, in order, whatever happens to the writer or its files. */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -407,6 +408,66 @@ static void count(const uint8_t which[16], void *ctx) {
     if (!memcmp(which, publisher, 16)) ++*(unsigned *)ctx;
 }
 
+/* So many folders are swept away under their maker's hands: by a daemon whose clock is ahead of the file system's, they have been there for long. */
+static unsigned sweeps;
+
+/* In place of the system's, for this program. */
+int rename(const char *from, const char *to) {
+    int (*systems)(const char *, const char *);
+    *(void **)&systems = dlsym(RTLD_NEXT, "rename");
+    if (sweeps > 0 && strstr(from, SPOOL_NEW_PREFIX)) {
+        char lock[PATH_MAX];
+        sweeps--;
+        snprintf(lock, sizeof lock, "%s/" SPOOL_LOCK_NAME, from);
+        unlink(lock);
+        rmdir(from);
+    }
+    return systems(from, to);
+}
+
+static void a_folder_that_is_swept_away_is_made_again(void **state) {
+    (void)state;
+    sweeps = 2;
+    spool_writer *writer = writer_open(SPOOL_BYTES_MAX);
+    assert_int_equal(sweeps, 0);
+    append(writer, 1);
+    spool_reader *reader = reader_open(1);
+    expect(reader, 1);
+    spool_reader_close(reader);
+    spool_writer_close(writer);
+}
+
+static void a_folder_in_the_making_is_left_alone_whatever_its_age(void **state) {
+    (void)state;
+    char fresh[SPOOL_PATH_BYTES], lock[SPOOL_PATH_BYTES + 8];
+    int ends[2];
+    spool_folder_path(fresh, base, publisher, true);
+    snprintf(lock, sizeof lock, "%s/" SPOOL_LOCK_NAME, fresh);
+    assert_int_equal(pipe(ends), 0);
+    pid_t maker = fork();
+    if (maker == 0) {
+        const int fd = mkdir(fresh, 0700) ? -1 : open(lock, O_RDWR | O_CREAT, 0600);
+        struct flock taken = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+        char ready = fd >= 0 && !fcntl(fd, F_SETLK, &taken) && !utimensat(AT_FDCWD, fresh, old, 0) ? 'y' : 'n';
+        if (write(ends[1], &ready, 1) != 1) _exit(1);
+        alarm(30);
+        for (;;) pause();
+    }
+    char ready;
+    assert_int_equal(read(ends[0], &ready, 1), 1);
+    assert_int_equal(ready, 'y');
+    unsigned found = 0;
+    assert_int_equal(spool_each(base, count, &found, NULL, NULL), STENO_OK);
+    assert_int_equal(access(lock, F_OK), 0);
+    kill(maker, SIGKILL);
+    waitpid(maker, NULL, 0);
+    assert_int_equal(spool_each(base, count, &found, NULL, NULL), STENO_OK);
+    assert_int_equal(access(fresh, F_OK), -1); /* its maker was killed over it */
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void foreign_files_are_passed_over(void **state) {
     (void)state;
     spool_writer *writer = writer_open(SPOOL_BYTES_MAX);
@@ -475,6 +536,8 @@ int main(void) {
         TEST(no_damage_gets_through),
         TEST(a_header_without_its_magic_is_waited_for),
         TEST(a_publisher_that_wrote_nothing_leaves_nothing),
+        TEST(a_folder_that_is_swept_away_is_made_again),
+        TEST(a_folder_in_the_making_is_left_alone_whatever_its_age),
         TEST(foreign_files_are_passed_over),
         TEST(threads_append_at_once_while_the_sender_prepares),
     };

@@ -8,7 +8,7 @@ fi
 rm -rf "$to"
 mkdir -p "$to/python"
 cp "$from/package.json" "$from/package-lock.json" "$to"
-(cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+(cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=5 --loglevel=error)
 cd "$to/node_modules/@opentelemetry/otlp-grpc-exporter-base/build/protos"
 find opentelemetry -name '*.proto' -exec protoc --proto_path=. --python_out="$to/python" {} +
 touch "$to/python/done"
