@@ -127,7 +127,7 @@ class Client(harness.SystemTest):
     def test_a_timeout(self):
         self.assertIn("Timeout", self.calls("timeout", "hang=1"))
         call = self.expect_failure("Timeout", None)
-        self.assertGreaterEqual(call["latency_ms"], 300)
+        self.assertGreaterEqual(call["latency_ms"], 297)  # by the wall clock, which may be put right meanwhile
 
     def test_a_host_that_is_not_there(self):
         result = self.run_program("steno-test-calls", "plain", "http://127.0.0.1:1/v1")

@@ -71,7 +71,7 @@ class Features(harness.SystemTest):
     def test_the_pause_that_the_provider_asks_for_is_kept(self):
         self.complete("--retries", 1, "--base-url", self.fault("fail_first=1;status=429;retry_after=1;id=p"))
         times = [b["time"] for b in self.bodies()]
-        self.assertGreaterEqual(times[2] - times[1], 1.0)
+        self.assertGreaterEqual(times[2] - times[1], 0.99)  # by the wall clock, which is put right while it is waited
         self.assertEqual(self.call()["status"], "success")
 
     def test_a_pause_too_long_to_wait_for_ends_the_call(self):
