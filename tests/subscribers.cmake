@@ -55,12 +55,14 @@ steno_system_test(test_mixpanel)
 steno_unit_test(mixpanel steno_http steno_costing PkgConfig::CRYPTO PkgConfig::JANSSON m)
 target_sources(test_mixpanel PRIVATE ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_event.c ${PROJECT_SOURCE_DIR}/subscribers/mixpanel_reply.c)
 
-# steno-otlp. What its system test decodes with comes from npm (tests/system/otlp), once a build folder.
+# steno-otlp. What its system tests decode with comes from npm (tests/system/otlp), once a build folder.
 add_test(NAME otlp_decoder COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/otlp/set_up.sh ${CMAKE_BINARY_DIR}/tests/otlp)
 set_tests_properties(otlp_decoder PROPERTIES TIMEOUT 900 LABELS system FIXTURES_SETUP otlp_decoder)
-steno_system_test(test_otlp)
-set_property(TEST system_test_otlp PROPERTY FIXTURES_REQUIRED otlp_decoder)
-set_property(TEST system_test_otlp APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
+foreach(test test_otlp test_otlp_faults)
+  steno_system_test(${test})
+  set_property(TEST system_${test} PROPERTY FIXTURES_REQUIRED otlp_decoder)
+  set_property(TEST system_${test} APPEND PROPERTY ENVIRONMENT "STENO_OTLP_DECODER=${CMAKE_BINARY_DIR}/tests/otlp")
+endforeach()
 foreach(room span content sums send)
   steno_unit_test(otlp_${room} steno_otlp)
 endforeach()
