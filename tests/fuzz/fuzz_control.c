@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const place where = {.spool = "/nonexistent", .state = "/nonexistent"};
 static intake in;
+static reports told;
 static store *log_db;
 static steno_draft *reply;
 
@@ -32,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (!log_db) open_log();
     control_message *request;
     if (size > CONTROL_REQUEST_BYTES_MAX || control_decode(bytes, size, &request, NULL)) return 0;
-    const verb_view view = {.where = &where, .store = log_db, .intake = &in};
+    const verb_view view = {.where = &where, .store = log_db, .intake = &in, .reports = &told};
     const char *name = control_string(request, "verb");
     verb_fn verb = name ? verb_find(name) : NULL;
     char message[STENO_ERROR_MESSAGE_BYTES] = "there is no such verb";
