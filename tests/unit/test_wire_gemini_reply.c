@@ -172,16 +172,9 @@ static void every_finish_reason_has_a_word_of_openais(void **state) {
         {"OTHER", "stop"},
         {"MALFORMED_FUNCTION_CALL", "stop"},
     };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        json_t *native = json_pack("{s:[{s:s}]}", "candidates", "finishReason", words[i][0]);
-        const json_t *usage;
-        steno_error error;
-        json_t *response = wire_gemini.reply(&ask, native, &usage, &error);
-        json_t *choice = json_array_get(json_object_get(response, "choices"), 0);
-        assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), words[i][1]);
-        json_decref(response);
-        json_decref(native);
-    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        wire_check_finish(&ask, &wire_gemini, json_pack("{s:[{s:s}]}", "candidates", "finishReason", words[i][0]),
+                          words[i][1]);
 }
 
 static void a_filtered_reply_says_why(void **state) {

@@ -73,6 +73,17 @@ void wire_check_reply(const wire_ask *ask, const wire *which, const char *native
     json_decref(json);
 }
 
+void wire_check_finish(const wire_ask *ask, const wire *which, json_t *native, const char *expected) {
+    steno_error error = {0};
+    const json_t *raw = NULL;
+    json_t *response = which->reply(ask, native, &raw, &error);
+    if (!response) fail_msg("%s", error.message);
+    const json_t *choice = json_array_get(json_object_get(response, "choices"), 0);
+    assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), expected);
+    json_decref(response);
+    json_decref(native);
+}
+
 void wire_check_reply_fails(const wire_ask *ask, const wire *which, const char *native, steno_status status,
                             const char *type) {
     steno_error error = {0};

@@ -13,6 +13,8 @@ void wire_check_body(const wire_ask *ask, const wire *which, const char *params,
 void wire_check_refused(const wire_ask *ask, const wire *which, const char *params, const char *word);
 /* A whole reply becomes `expected`, compared without `created`. */
 void wire_check_reply(const wire_ask *ask, const wire *which, const char *native, const char *expected);
+/* The first choice of a whole reply has this `finish_reason`. Takes over `native`. */
+void wire_check_finish(const wire_ask *ask, const wire *which, json_t *native, const char *expected);
 /* A whole reply is none, and fails so. */
 void wire_check_reply_fails(const wire_ask *ask, const wire *which, const char *native, steno_status status,
                             const char *type);
